@@ -1,0 +1,100 @@
+/**
+ * What a board configuration says to firmware, after the build has checked it against `board-configs/schema.json` and
+ * compiled its meter profiles. A `Board` is read once by `main.start`; parts copy what they need, so that the object
+ * itself does not stay in memory.
+ */
+import type { Pin, SerialOptions } from '../hal/hal.ts';
+
+export interface Board {
+  /** The product's name: the file name of its configuration. */
+  readonly name: string;
+  /** Version of this firmware, from package.json. */
+  readonly version: string;
+  readonly lamp: LampConfig;
+  /** Field-bus lines, in the order meters refer to them. */
+  readonly lines: readonly LineConfig[];
+  readonly meters: readonly MeterConfig[];
+  readonly network: NetworkConfig;
+  /** Switch points of the day: `[minute of the local day, level %, ramp s, …]`, ascending. Empty: the default level rules. */
+  readonly program: readonly number[];
+  /** Minutes that local time is ahead of UTC. */
+  readonly utcOffset: number;
+  /** ms between reports when nothing changes. */
+  readonly reportPeriod: number;
+  /** ms that the watchdog waits for the supervisor; absent on boards without one. */
+  readonly watchdog?: number;
+}
+
+/** A dimming output with an optional mains relay. Voltages as in IEC 60929 Annex E and ANSI C137.1. */
+export interface LampConfig {
+  /** Dim output; absent on boards that only switch. */
+  readonly dim?: {
+    readonly pin: Pin;
+    /** PWM frequency of the output stage; absent: DAC. */
+    readonly hz?: number;
+    /** The output stage inverts: full duty is the lowest voltage (a sink that fails to full light). */
+    readonly inverted: boolean;
+    /** Volts at full scale of the output stage. */
+    readonly fullScale: number;
+    /** Volts at the minimum level and at 100 %. */
+    readonly minimum: number;
+    readonly maximum: number;
+  };
+  readonly relay?: { readonly pin: Pin; readonly activeLow: boolean };
+  /** % below which the gear does not dim; a lit lamp never goes under it. */
+  readonly minimumLevel: number;
+  /** % without program, clock or link. */
+  readonly defaultLevel: number;
+  /** ms the relay stays open at least, so that the inrush limiter recovers. */
+  readonly minimumOffTime: number;
+  /** ms between the lowest level and opening the relay, so that the gear discharges. */
+  readonly dischargeTime: number;
+}
+
+/** A serial port that carries Modbus RTU. */
+export type LineConfig = Omit<SerialOptions, 'onData'> & {
+  /** The transceiver hears its own transmission: that many bytes are dropped. */
+  readonly echo: boolean;
+};
+
+/** One Modbus unit, its profile compiled to requests. */
+export interface MeterConfig {
+  /** Index into `Board.lines`. */
+  readonly line: number;
+  /** 1..247 */
+  readonly unit: number;
+  /** Name of the profile, for the birth message. */
+  readonly profile: string;
+  /** ms between polls. */
+  readonly period: number;
+  /** ms from the end of a request to the first byte of the reply. */
+  readonly timeout: number;
+  /** `Quantity` codes in the order of the reported values. */
+  readonly quantities: readonly number[];
+  /** Requests and decoding, see `metering/meter`. */
+  readonly plan: readonly number[];
+}
+
+export interface NetworkConfig {
+  /** How IP is reached; 'none' boards run their program without a link. */
+  readonly kind: 'none' | 'host' | 'esp32-wifi' | 'espruino-wifi';
+  readonly tls: boolean;
+  /** s, MQTT keep-alive. */
+  readonly keepAlive: number;
+}
+
+/** What differs from pole to pole. Written at installation, kept in storage under the key "site" as JSON. */
+export interface Site {
+  /** Controller id; absent: the board's own serial number. `[A-Za-z0-9-]{1,32}` */
+  id?: string;
+  /** MQTT broker. */
+  host: string;
+  port: number;
+  username?: string;
+  password?: string;
+  /** Wi-Fi, on boards that have it. */
+  ssid?: string;
+  passphrase?: string;
+  /** Device path of each field-bus line, on hosts only. */
+  paths?: string[];
+}

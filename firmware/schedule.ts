@@ -1,0 +1,89 @@
+/**
+ * All of the firmware's waiting, on one HAL timer. On the interpreter an out-of-memory or stack-overflow interrupt skips
+ * `catch` and `finally` and removes the timer that was running, so both the timer and the task are armed again before
+ * any work: after an interrupt the timer fires within `GUARD` ms and the interrupted task runs again after `RETRY` ms.
+ */
+import type { Clock } from '../hal/hal.ts';
+
+/** ms: the longest sleep, and the wait after an interrupted wake-up. */
+const GUARD = 1000;
+/** ms until a task that never came back is tried again. */
+const RETRY = 60000;
+/** A task that has nothing to do. Beyond any uptime: 300,000 years in ms. */
+const NEVER = 1e16;
+
+export class Schedule {
+  private _tasks: (() => void)[] = [];
+  private _due: number[] = [];
+  private _timer = 0;
+  private _next = NEVER;
+  private _awake = false;
+  private _run: () => void;
+
+  /**
+   * @param _clock the HAL's clock
+   * @param _failed told what a task threw; the other tasks run on
+   */
+  constructor(
+    private _clock: Clock,
+    private _failed: (error: unknown) => void,
+  ) {
+    this._run = () => this._wake();
+  }
+
+  /** Adds a task, asleep. @returns its number, for `at` and `cancel`. */
+  add(task: () => void): number {
+    this._tasks.push(task);
+    return this._due.push(NEVER) - 1;
+  }
+
+  /** Runs a task once, `delay` ms from now; an earlier appointment of the same task is replaced. */
+  at(task: number, delay: number): void {
+    const due = this._clock.uptime() + delay;
+    this._due[task] = due;
+    if (!this._awake && due < this._next) this._arm(due, delay);
+  }
+
+  /** The task sleeps until `at` is called again. */
+  cancel(task: number): void {
+    this._due[task] = NEVER;
+  }
+
+  /** @returns ms by which the most overdue task is late, 0 when all is well. */
+  lag(): number {
+    const now = this._clock.uptime();
+    let late = 0;
+    for (const due of this._due) if (now - due > late) late = now - due;
+    return late;
+  }
+
+  private _arm(due: number, delay: number): void {
+    this._clock.cancel(this._timer);
+    this._next = due;
+    this._timer = this._clock.after(Math.max(0, Math.min(delay, GUARD)), this._run);
+  }
+
+  private _wake(): void {
+    const now = this._clock.uptime();
+    this._arm(now + GUARD, GUARD);
+    this._awake = true;
+    for (let task = 0; task < this._tasks.length; task++) {
+      if (this._due[task] > now) continue;
+      this._due[task] = now + RETRY;
+      try {
+        this._tasks[task]();
+      } catch (error) {
+        this._failed(error);
+      }
+      if (this._due[task] === now + RETRY) this._due[task] = NEVER;
+    }
+    this._awake = false;
+    this._sleep();
+  }
+
+  private _sleep(): void {
+    let next = NEVER;
+    for (const due of this._due) if (due < next) next = due;
+    if (next < NEVER) this._arm(next, next - this._clock.uptime());
+  }
+}
