@@ -5,10 +5,12 @@
  */
 import type { Clock } from '../hal/hal.ts';
 
-/** ms: the longest sleep, and the wait after an interrupted wake-up. */
+/** ms: the wait after an interrupted wake-up. */
 const GUARD = 1000;
 /** ms until a task that never came back is tried again. */
 const RETRY = 60000;
+/** ms: timers are set again at least this often; HAL timers end below 2^31. */
+const LONGEST = 3600000;
 /** A task that has nothing to do. Beyond any uptime: 300,000 years in ms. */
 const NEVER = 1e16;
 
@@ -60,30 +62,27 @@ export class Schedule {
   private _arm(due: number, delay: number): void {
     this._clock.cancel(this._timer);
     this._next = due;
-    this._timer = this._clock.after(Math.max(0, Math.min(delay, GUARD)), this._run);
+    this._timer = this._clock.after(Math.max(0, Math.min(delay, LONGEST)), this._run);
   }
 
   private _wake(): void {
     const now = this._clock.uptime();
+    const retry = now + RETRY;
     this._arm(now + GUARD, GUARD);
     this._awake = true;
-    for (let task = 0; task < this._tasks.length; task++) {
+    for (let task = 0; task < this._due.length; task++) {
       if (this._due[task] > now) continue;
-      this._due[task] = now + RETRY;
+      this._due[task] = retry;
       try {
         this._tasks[task]();
       } catch (error) {
         this._failed(error);
       }
-      if (this._due[task] === now + RETRY) this._due[task] = NEVER;
+      if (this._due[task] === retry) this._due[task] = NEVER;
     }
     this._awake = false;
-    this._sleep();
-  }
-
-  private _sleep(): void {
-    let next = NEVER;
+    let next = now + LONGEST;
     for (const due of this._due) if (due < next) next = due;
-    if (next < NEVER) this._arm(next, next - this._clock.uptime());
+    this._arm(next, next - this._clock.uptime());
   }
 }

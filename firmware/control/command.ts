@@ -1,0 +1,18 @@
+import type { Reason } from '../link/messages.ts';
+
+/** What a lamp is told, and by whom. Source: TALQ 2.7.1, schema `Command`. */
+export interface LampCommand {
+  /** %, 0 is off. */
+  level: number;
+  reason: Reason;
+  /** ms UTC at which it takes effect; undefined: on arrival. */
+  start?: number;
+  /** ms UTC at which it ends; undefined: never by itself. */
+  expiration?: number;
+  /** ms that the change to this command takes. */
+  rampTo?: number;
+  /** ms that the change back takes when it ends. */
+  rampFrom?: number;
+  /** The CMS's own reference (cmsRefId): bytes in a string, handed back in reports. */
+  reference?: string;
+}

@@ -1,0 +1,70 @@
+/**
+ * One lamp: takes it from where it is to a commanded level, along a ramp in the light domain. A lit command never goes
+ * below the gear's minimum, so that no lamp goes dark by rounding.
+ */
+import type { Clock } from '../../hal/hal.ts';
+import type { LampDriver } from '../drivers/driver.ts';
+import type { Schedule } from '../schedule.ts';
+
+/** ms between ramp steps: 20 a second look continuous. */
+const STEP = 50;
+
+export class Lamp {
+  private _from = 0;
+  private _target = 0;
+  private _begin = 0;
+  private _ramp = 0;
+  private _now = 0;
+  private _task: number;
+
+  /**
+   * @param _minimum %, the lowest lit level of the gear
+   * @param _changed called when the lamp has reached a new level
+   */
+  constructor(
+    private _clock: Clock,
+    private _schedule: Schedule,
+    private _driver: LampDriver,
+    private _minimum: number,
+    private _changed: () => void,
+  ) {
+    this._task = _schedule.add(() => this._step());
+  }
+
+  /** % that the lamp gives now. */
+  get level(): number {
+    return Math.round(this._driver.level);
+  }
+
+  /**
+   * Leaves whatever ramp is running.
+   * @param level 0 off, else up to 100 %
+   * @param ramp ms until the level is reached; 0: at once
+   */
+  apply(level: number, ramp: number): void {
+    if (!(level >= 0 && level <= 100)) throw new Error(`level ${level} is not 0..100 %`);
+    this._from = Math.max(this._now, level > 0 ? this._minimum : 0);
+    this._target = level > 0 ? Math.max(level, this._minimum) : 0;
+    this._begin = this._clock.uptime();
+    this._ramp = ramp;
+    this._step();
+  }
+
+  private _step(): void {
+    const passed = this._clock.uptime() - this._begin;
+    if (passed >= this._ramp) {
+      this._schedule.cancel(this._task);
+      this._write(this._target);
+      this._changed();
+      return;
+    }
+    this._schedule.at(this._task, Math.min(STEP, this._ramp - passed));
+    const level = this._from + ((this._target - this._from) * passed) / this._ramp;
+    this._write(level > 0 ? Math.max(level, this._minimum) : 0);
+  }
+
+  private _write(level: number): void {
+    this._now = level;
+    this._driver.write(level);
+  }
+}

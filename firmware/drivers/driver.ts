@@ -1,0 +1,18 @@
+/** From a physical level to the hardware's own terms. A driver converts and sequences; it decides nothing. */
+import type { Hal } from '../../hal/hal.ts';
+import type { LampConfig } from '../board.ts';
+import type { Schedule } from '../schedule.ts';
+import { openDim } from './analog.ts';
+import { Relay } from './relay.ts';
+
+export interface LampDriver {
+  /** @param level 0 off, else the gear's minimum..100 % of light. Ports open with the first call, at that level. */
+  write(level: number): void;
+  /** % that the gear gives now: 0 while the relay is open, whatever was written. */
+  readonly level: number;
+}
+
+/** @param changed called when `level` changes later than the `write` that asked for it. */
+export function openDriver(hal: Hal, schedule: Schedule, config: LampConfig, changed: () => void): LampDriver {
+  return new Relay(hal, schedule, config, openDim(hal, config), changed);
+}

@@ -1,0 +1,64 @@
+/** Commands from the gateway: bytes in, an order to the arbiter and an ack out. */
+import type { Bytes } from '../../hal/hal.ts';
+import type { Arbiter } from '../control/arbiter.ts';
+import type { LampCommand } from '../control/command.ts';
+import { decode } from '../protocols/cbor.ts';
+import { AckCode, CommandKey, CommandKind, Reason } from './messages.ts';
+
+/** Longest reference that is kept, in bytes. */
+const REFERENCE = 64;
+/** s: about the year 2106, and 27 hours of ramp. */
+const LATEST = 4294967295;
+const LONGEST_RAMP = 1000000;
+
+/** What became of a command. */
+export interface Answer {
+  /** The command's number; undefined when not even that could be read. */
+  number: number | undefined;
+  code: AckCode;
+}
+
+/** Obeys one command message, whole or not at all. @param payload CBOR, as in PROTOCOL.md. */
+export function obey(payload: Bytes, arbiter: Arbiter): Answer {
+  const message = decode(payload) as Record<number, unknown> | undefined;
+  const number = message && whole(message[CommandKey.Number], LATEST);
+  if (!message || number === undefined || number < 0) return { number: undefined, code: AckCode.Malformed };
+  if (message[CommandKey.Kind] === CommandKind.Resume) {
+    arbiter.resume();
+    return { number, code: AckCode.Done };
+  }
+  const command = toOverride(message);
+  return { number, code: command ? arbiter.override(command) : AckCode.Malformed };
+}
+
+function toOverride(message: Record<number, unknown>): LampCommand | undefined {
+  const level = whole(message[CommandKey.Level], 100);
+  const start = whole(message[CommandKey.Start], LATEST);
+  const expiration = whole(message[CommandKey.Expiration], LATEST);
+  const rampTo = whole(message[CommandKey.RampTo], LONGEST_RAMP);
+  const rampFrom = whole(message[CommandKey.RampFrom], LONGEST_RAMP);
+  const reference = message[CommandKey.Reference];
+  if (message[CommandKey.Kind] !== CommandKind.Override || level === undefined) return undefined;
+  if (level < 0 || start === -1 || expiration === -1 || rampTo === -1 || rampFrom === -1) return undefined;
+  if (reference !== undefined && (typeof reference !== 'string' || reference.length > REFERENCE)) return undefined;
+  return {
+    level,
+    reason: Reason.Override,
+    start: scaled(start, 1000),
+    expiration: scaled(expiration, 1000),
+    rampTo: scaled(rampTo, 100),
+    rampFrom: scaled(rampFrom, 100),
+    reference,
+  };
+}
+
+/** @returns the integer, undefined when absent, -1 when it is not an integer of 0..highest. */
+function whole(value: unknown, highest: number): number | undefined {
+  if (value === undefined) return undefined;
+  if (typeof value !== 'number' || value < 0 || value > highest || value !== Math.floor(value)) return -1;
+  return value;
+}
+
+function scaled(value: number | undefined, factor: number): number | undefined {
+  return value === undefined ? undefined : value * factor;
+}

@@ -1,0 +1,113 @@
+/**
+ * The controller's conversation with the gateway: birth after every connection, a report when something changed and
+ * every now and then, commands and time as they come. Without a link nothing here matters to the lamp.
+ */
+import type { Bytes, Hal } from '../../hal/hal.ts';
+import type { Board, Site } from '../board.ts';
+import type { Arbiter } from '../control/arbiter.ts';
+import type { Lamp } from '../control/lamp.ts';
+import type { Meters } from '../metering/meter.ts';
+import { CborWriter, decode } from '../protocols/cbor.ts';
+import type { Schedule } from '../schedule.ts';
+import { obey } from './commands.ts';
+import { AckKey, Leaf, TimeKey, TOPIC_ROOT } from './messages.ts';
+import { birth, report } from './reports.ts';
+import { Uplink } from './uplink.ts';
+
+/** ms between the first change and the report that tells it: a ramp's end and a reading travel together. */
+const SOON = 500;
+/** Bytes of the longest message. */
+const LONGEST = 512;
+
+export class Session {
+  private _uplink: Uplink;
+  private _writer = new CborWriter(new Uint8Array(LONGEST));
+  private _root: string;
+  private _number = 0;
+  private _changed = false;
+  private _task: number;
+
+  constructor(
+    private _hal: Hal,
+    private _schedule: Schedule,
+    private _board: Board,
+    site: Site,
+    private _boot: number,
+    private _lamp: Lamp,
+    private _arbiter: Arbiter,
+    private _meters: Meters,
+  ) {
+    const id = site.id || _hal.system.id;
+    this._root = `${TOPIC_ROOT}/${id}/`;
+    this._task = _schedule.add(() => this._report());
+    this._uplink = new Uplink(_hal, _schedule, {
+      host: site.host,
+      port: site.port,
+      tls: _board.network.tls,
+      clientId: id,
+      username: site.username,
+      password: site.password,
+      keepAlive: _board.network.keepAlive,
+      willTopic: this._root + Leaf.Link,
+      willPayload: new Uint8Array([0]),
+      subscriptions: [this._root + Leaf.Command, this._root + Leaf.Time],
+      onOnline: () => this._greet(),
+      onMessage: (topic, payload) => this._receive(topic, payload),
+    });
+  }
+
+  get online(): boolean {
+    return this._uplink.online;
+  }
+
+  /** Something worth reporting has changed. */
+  touch(): void {
+    if (this._changed || !this._uplink.online) return;
+    this._changed = true;
+    this._schedule.at(this._task, SOON);
+  }
+
+  private _greet(): void {
+    this._send(Leaf.Birth, birth(this._writer, this._hal, this._board, this._boot), true);
+    this._send(Leaf.Link, new Uint8Array([1]), true);
+    this._report();
+  }
+
+  private _report(): void {
+    this._schedule.at(this._task, this._board.reportPeriod);
+    this._changed = false;
+    if (!this._uplink.online) return;
+    this._number++;
+    const payload = report(this._writer, this._hal, this._boot, this._number, this._lamp, this._arbiter, this._meters);
+    this._send(Leaf.Report, payload, false);
+  }
+
+  private _send(leaf: string, payload: Bytes | undefined, retain: boolean): void {
+    if (payload === undefined) throw new Error(`${leaf} message is longer than ${LONGEST} bytes`);
+    this._uplink.publish(this._root + leaf, payload, 1, retain);
+  }
+
+  private _receive(topic: string, payload: Bytes): void {
+    if (topic === this._root + Leaf.Time) this._setTime(payload);
+    else this._obey(payload);
+  }
+
+  private _setTime(payload: Bytes): void {
+    const message = decode(payload) as Record<number, unknown> | undefined;
+    const seconds = message && message[TimeKey.Seconds];
+    const milliseconds = message && message[TimeKey.Milliseconds];
+    if (typeof seconds !== 'number' || typeof milliseconds !== 'number') return;
+    this._hal.clock.setTime(seconds * 1000 + milliseconds);
+    this._arbiter.decide();
+    this.touch();
+  }
+
+  private _obey(payload: Bytes): void {
+    const answer = obey(payload, this._arbiter);
+    if (answer.number === undefined) return;
+    this._writer.map(2);
+    this._writer.numbers([AckKey.Number, answer.number, AckKey.Code, answer.code]);
+    this._send(Leaf.Ack, this._writer.finish(), false);
+    this.touch();
+  }
+}
