@@ -46,9 +46,17 @@ export function start(hal: Hal, board: Board, site: Site | undefined): Firmware 
     lamp.apply(command.level, ramp),
   );
   const boot = countBoot(hal.storage);
-  const meters = openMeters(hal, schedule, board.lines, board.meters, changed);
+  const lines = board.lines.map((line, i) =>
+    site && site.paths ? Object.assign({}, line, { port: site.paths[i] }) : line,
+  );
+  const meters = openMeters(hal, schedule, lines, board.meters, changed);
   if (site && board.network.kind !== 'none') {
-    session = new Session(hal, schedule, board, site, boot, lamp, arbiter, meters);
+    const state = {
+      level: () => lamp.level,
+      command: () => arbiter.command,
+      since: () => arbiter.since,
+    };
+    session = new Session(hal, schedule, board, site, boot, state, arbiter, meters);
   }
   supervise(hal, schedule, board.watchdog, []);
   const version = board.version;

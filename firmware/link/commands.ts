@@ -1,7 +1,5 @@
 /** Commands from the gateway: bytes in, an order to the arbiter and an ack out. */
 import type { Bytes } from '../../hal/hal.ts';
-import type { Arbiter } from '../control/arbiter.ts';
-import type { LampCommand } from '../control/command.ts';
 import { decode } from '../protocols/cbor.ts';
 import { AckCode, CommandKey, CommandKind, Reason } from './messages.ts';
 
@@ -11,6 +9,23 @@ const REFERENCE = 64;
 const LATEST = 4294967295;
 const LONGEST_RAMP = 1000000;
 
+/** An override as it arrived: % and ms, absent values undefined. */
+export interface Override {
+  level: number;
+  reason: Reason;
+  start?: number;
+  expiration?: number;
+  rampTo?: number;
+  rampFrom?: number;
+  reference?: string;
+}
+
+/** Who obeys. */
+export interface Orders {
+  override(command: Override): AckCode;
+  resume(): void;
+}
+
 /** What became of a command. */
 export interface Answer {
   /** The command's number; undefined when not even that could be read. */
@@ -19,19 +34,19 @@ export interface Answer {
 }
 
 /** Obeys one command message, whole or not at all. @param payload CBOR, as in PROTOCOL.md. */
-export function obey(payload: Bytes, arbiter: Arbiter): Answer {
+export function obey(payload: Bytes, orders: Orders): Answer {
   const message = decode(payload) as Record<number, unknown> | undefined;
   const number = message && whole(message[CommandKey.Number], LATEST);
   if (!message || number === undefined || number < 0) return { number: undefined, code: AckCode.Malformed };
   if (message[CommandKey.Kind] === CommandKind.Resume) {
-    arbiter.resume();
+    orders.resume();
     return { number, code: AckCode.Done };
   }
   const command = toOverride(message);
-  return { number, code: command ? arbiter.override(command) : AckCode.Malformed };
+  return { number, code: command ? orders.override(command) : AckCode.Malformed };
 }
 
-function toOverride(message: Record<number, unknown>): LampCommand | undefined {
+function toOverride(message: Record<number, unknown>): Override | undefined {
   const level = whole(message[CommandKey.Level], 100);
   const start = whole(message[CommandKey.Start], LATEST);
   const expiration = whole(message[CommandKey.Expiration], LATEST);

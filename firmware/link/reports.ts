@@ -1,11 +1,27 @@
 /** Birth and report messages: the controller's state in the wire format of `messages.ts`. */
 import type { Bytes, Hal } from '../../hal/hal.ts';
 import type { Board } from '../board.ts';
-import type { Arbiter } from '../control/arbiter.ts';
-import type { Lamp } from '../control/lamp.ts';
-import type { Meters } from '../metering/meter.ts';
 import type { CborWriter } from '../protocols/cbor.ts';
-import { BirthKey, ControlType, PROTOCOL_VERSION, ReportKey, ResetCode } from './messages.ts';
+import { BirthKey, ControlType, PROTOCOL_VERSION, type Reason, ReportKey, ResetCode } from './messages.ts';
+
+/** What a report tells of the lamp. */
+export interface State {
+  /** % that the lamp gives now. */
+  level(): number;
+  /** The command in action. */
+  command(): { level: number; reason: Reason; expiration?: number; reference?: string };
+  /** Uptime in ms at which it took effect. */
+  since(): number;
+}
+
+/** The latest values of every unit, in the birth's order. */
+export interface Readings {
+  readonly count: number;
+  /** Uptime in ms of the reading; undefined: never read. */
+  time(unit: number): number | undefined;
+  /** In steps of the wire's resolution; undefined: never read. */
+  values(unit: number): ArrayLike<number | undefined>;
+}
 
 const RESETS = ['unknown', 'power', 'watchdog', 'software', 'brownout'];
 
@@ -43,21 +59,20 @@ export function report(
   hal: Hal,
   boot: number,
   number: number,
-  lamp: Lamp,
-  arbiter: Arbiter,
-  meters: Meters,
+  state: State,
+  units: Readings,
 ): Bytes | undefined {
   const uptime = hal.clock.uptime();
   const time = hal.clock.time();
-  const command = arbiter.command;
-  const since = time === undefined ? undefined : (time - uptime + arbiter.since) / 1000;
+  const command = state.command();
+  const since = time === undefined ? undefined : (time - uptime + state.since()) / 1000;
   const optional = [time, command.reference, since, command.expiration];
   let pairs = 7;
   for (const value of optional) if (value !== undefined) pairs++;
   writer.map(pairs);
   writer.numbers([ReportKey.Number, number]);
   if (time !== undefined) writer.numbers([ReportKey.Time, Math.floor(time / 1000)]);
-  writer.numbers([ReportKey.Uptime, Math.floor(uptime / 1000), ReportKey.Level, lamp.level]);
+  writer.numbers([ReportKey.Uptime, Math.floor(uptime / 1000), ReportKey.Level, state.level()]);
   writer.numbers([ReportKey.Command, command.level, ReportKey.Reason, command.reason]);
   if (command.reference !== undefined) {
     writer.number(ReportKey.Reference);
@@ -69,22 +84,23 @@ export function report(
     writer.numbers([ReportKey.Expiration, Math.floor(command.expiration / 1000)]);
   }
   writer.number(ReportKey.Units);
-  readings(writer, meters, uptime);
+  readings(writer, units, uptime);
   return writer.finish();
 }
 
-function readings(writer: CborWriter, meters: Meters, uptime: number): void {
-  writer.array(meters.count);
-  for (let unit = 0; unit < meters.count; unit++) {
-    const read = meters.time(unit);
+function readings(writer: CborWriter, units: Readings, uptime: number): void {
+  writer.array(units.count);
+  for (let unit = 0; unit < units.count; unit++) {
+    const read = units.time(unit);
     if (read === undefined) {
       writer.simple(null);
       continue;
     }
-    const values = meters.values(unit);
+    const values = units.values(unit);
     writer.array(values.length + 1);
     writer.number(Math.floor((uptime - read) / 1000));
-    for (const value of values) {
+    for (let i = 0; i < values.length; i++) {
+      const value = values[i];
       if (value === undefined) writer.simple(null);
       else writer.number(value);
     }

@@ -4,14 +4,11 @@
  */
 import type { Bytes, Hal } from '../../hal/hal.ts';
 import type { Board, Site } from '../board.ts';
-import type { Arbiter } from '../control/arbiter.ts';
-import type { Lamp } from '../control/lamp.ts';
-import type { Meters } from '../metering/meter.ts';
 import { CborWriter, decode } from '../protocols/cbor.ts';
 import type { Schedule } from '../schedule.ts';
-import { obey } from './commands.ts';
+import { type Orders, obey } from './commands.ts';
 import { AckKey, Leaf, TimeKey, TOPIC_ROOT } from './messages.ts';
-import { birth, report } from './reports.ts';
+import { birth, type Readings, report, type State } from './reports.ts';
 import { Uplink } from './uplink.ts';
 
 /** ms between the first change and the report that tells it: a ramp's end and a reading travel together. */
@@ -33,9 +30,9 @@ export class Session {
     private _board: Board,
     site: Site,
     private _boot: number,
-    private _lamp: Lamp,
-    private _arbiter: Arbiter,
-    private _meters: Meters,
+    private _state: State,
+    private _orders: Orders & { decide(): void },
+    private _units: Readings,
   ) {
     const id = site.id || _hal.system.id;
     this._root = `${TOPIC_ROOT}/${id}/`;
@@ -98,12 +95,12 @@ export class Session {
     const milliseconds = message && message[TimeKey.Milliseconds];
     if (typeof seconds !== 'number' || typeof milliseconds !== 'number') return;
     this._hal.clock.setTime(seconds * 1000 + milliseconds);
-    this._arbiter.decide();
+    this._orders.decide();
     this.touch();
   }
 
   private _obey(payload: Bytes): void {
-    const answer = obey(payload, this._arbiter);
+    const answer = obey(payload, this._orders);
     if (answer.number === undefined) return;
     this._writer.map(2);
     this._writer.numbers([AckKey.Number, answer.number, AckKey.Code, answer.code]);
