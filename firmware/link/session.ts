@@ -16,6 +16,10 @@ const SOON = 500;
 /** Bytes of the longest message. */
 const LONGEST = 512;
 
+/** ms UTC: 2024 and 2106, outside which no gateway's clock can be right. */
+const EARLIEST = 1704067200000;
+const LATEST = 4294967295000;
+
 export class Session {
   private _uplink: Uplink;
   private _writer = new CborWriter(new Uint8Array(LONGEST));
@@ -75,7 +79,7 @@ export class Session {
     this._changed = false;
     if (!this._uplink.online) return;
     this._number++;
-    const payload = report(this._writer, this._hal, this._boot, this._number, this._lamp, this._arbiter, this._meters);
+    const payload = report(this._writer, this._hal, this._boot, this._number, this._state, this._units);
     this._send(Leaf.Report, payload, false);
   }
 
@@ -91,10 +95,10 @@ export class Session {
 
   private _setTime(payload: Bytes): void {
     const message = decode(payload) as Record<number, unknown> | undefined;
-    const seconds = message && message[TimeKey.Seconds];
-    const milliseconds = message && message[TimeKey.Milliseconds];
-    if (typeof seconds !== 'number' || typeof milliseconds !== 'number') return;
-    this._hal.clock.setTime(seconds * 1000 + milliseconds);
+    if (!message) return;
+    const time = Number(message[TimeKey.Seconds]) * 1000 + Number(message[TimeKey.Milliseconds]);
+    if (!(time >= EARLIEST && time <= LATEST)) return;
+    this._hal.clock.setTime(time);
     this._orders.decide();
     this.touch();
   }
