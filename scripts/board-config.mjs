@@ -1,0 +1,355 @@
+/**
+ * Reads board configurations: `board-configs/<name>.json`, checked against `schema.json` and against what the named
+ * interpreter build offers, compiled to the `Board` that firmware reads. Every fault names the file and the JSON path.
+ */
+import { readdirSync, readFileSync } from 'node:fs';
+import { basename, join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import Ajv from 'ajv';
+
+/** @typedef {import('../firmware/board.ts').Board} Board */
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const DIRECTORY = join(ROOT, 'board-configs');
+/** JSON files of the directory that describe no board. */
+const OTHERS = ['schema', 'interpreters'];
+
+/** What a controller of each class may hold, and the jsvars its interpreter needs at least. */
+export const MEMORY_CLASSES = {
+  small: { variables: 2500, switchPoints: 4, meters: 1 },
+  medium: { variables: 5000, switchPoints: 12, meters: 4 },
+  large: { variables: 12000, switchPoints: 48, meters: 16 },
+};
+
+/** A broken configuration. `faults` holds one readable line each. */
+export class ConfigError extends Error {
+  /** @param {string[]} faults */
+  constructor(faults) {
+    super(faults.join('\n'));
+    this.name = 'ConfigError';
+    this.faults = faults;
+  }
+}
+
+/** @returns {Record<string, Interpreter>} interpreter builds by `process.env.BOARD` */
+export function interpreters() {
+  const { $comment, ...builds } = JSON.parse(readFileSync(join(DIRECTORY, 'interpreters.json'), 'utf8'));
+  return builds;
+}
+
+/** @returns {string[]} the names of all board configurations, sorted */
+export function boardNames(directory = DIRECTORY) {
+  return readdirSync(directory)
+    .filter((name) => name.endsWith('.json'))
+    .map((name) => basename(name, '.json'))
+    .filter((name) => !OTHERS.includes(name))
+    .sort();
+}
+
+/**
+ * @param {string} name of a configuration, without `.json`
+ * @param {{ directory?: string }} [options] where the configuration is; absent: board-configs
+ * @returns {Promise<Board>} as firmware reads it. Rejects with a `ConfigError`.
+ */
+export async function loadBoard(name, options) {
+  return (await loadConfig(name, options)).board;
+}
+
+/**
+ * As `loadBoard`, with what the build needs besides: the interpreter build it is for and its memory class.
+ *
+ * @param {string} name
+ * @param {{ directory?: string }} [options]
+ * @returns {Promise<{ board: Board, interpreter: string, memoryClass: keyof typeof MEMORY_CLASSES }>}
+ */
+export async function loadConfig(name, { directory = DIRECTORY } = {}) {
+  const path = join(directory, `${name}.json`);
+  const file = relative(ROOT, path).startsWith('..') ? path : relative(ROOT, path);
+  let text;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch {
+    throw new ConfigError([`${file}: no such board configuration; known: ${boardNames(directory).join(', ')}`]);
+  }
+  let config;
+  try {
+    config = JSON.parse(text);
+  } catch (error) {
+    throw new ConfigError([`${file}: not JSON: ${error.message}`]);
+  }
+  const faults = schemaFaults(config);
+  const profiles = new Map();
+  if (faults.length === 0) {
+    const report = (pointer, what) => faults.push(`${pointer}: ${what}`);
+    await readProfiles(config.meters, profiles, report);
+    checkHardware(config, report);
+    checkLamp(config.lamp, report);
+    checkMeters(config, profiles, report);
+    checkProgram(config, report);
+  }
+  if (faults.length > 0) throw new ConfigError(faults.map((fault) => `${file}: ${fault}`));
+  const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
+  return {
+    board: compile(name, version, config, profiles),
+    interpreter: config.interpreter,
+    memoryClass: config.memoryClass,
+  };
+}
+
+let validate;
+
+/** @returns {string[]} what the schema says, `/path: reason`; fills in the schema's defaults. */
+function schemaFaults(config) {
+  validate ??= new Ajv({
+    allErrors: true,
+    verbose: true,
+    useDefaults: true,
+    strict: true,
+    strictRequired: false,
+  }).compile(JSON.parse(readFileSync(join(DIRECTORY, 'schema.json'), 'utf8')));
+  if (validate(config)) return [];
+  const lines = validate.errors
+    .filter(({ keyword, schemaPath }) => keyword !== 'required' || !schemaPath.includes('/anyOf/'))
+    .map(({ keyword, instancePath, params, message, parentSchema, schema, data }) => {
+      if (keyword === 'additionalProperties') {
+        const known = Object.keys(parentSchema.properties).filter((key) => key !== '$schema');
+        return `${instancePath}/${params.additionalProperty}: unknown key; known: ${known.join(', ')}`;
+      }
+      if (keyword === 'required') return `${instancePath}/${params.missingProperty}: missing`;
+      if (keyword === 'anyOf') return `${instancePath}: needs ${schema.map((one) => one.required).join(' or ')}`;
+      if (keyword === 'enum') return `${instancePath}: ${JSON.stringify(data)} is not one of ${schema.join(', ')}`;
+      if (keyword === 'const') return `${instancePath}: must be ${JSON.stringify(schema)}`;
+      return `${instancePath || '/'}: ${message}, found ${JSON.stringify(data)}`;
+    });
+  return [...new Set(lines)];
+}
+
+async function readProfiles(meters, profiles, report) {
+  if (meters.length === 0) return;
+  const { compileProfile } = await import('./meter-profile.mjs');
+  const directory = join(DIRECTORY, 'profiles');
+  const known = readdirSync(directory)
+    .filter((name) => name.endsWith('.json') && name !== 'schema.json')
+    .map((name) => basename(name, '.json'));
+  for (const [index, { profile }] of meters.entries()) {
+    const pointer = `/meters/${index}/profile`;
+    if (!known.includes(profile)) {
+      report(pointer, `no profile "${profile}"; known: ${known.sort().join(', ')}`);
+      continue;
+    }
+    if (profiles.has(profile)) continue;
+    try {
+      const source = JSON.parse(readFileSync(join(directory, `${profile}.json`), 'utf8'));
+      profiles.set(profile, { ...compileProfile(source), serial: source.serial });
+    } catch (error) {
+      report(pointer, `profile "${profile}" is broken: ${error.message}`);
+    }
+  }
+}
+
+/** The pins that a configuration names: `[pointer, pin, is it an output]`. */
+function* pinsOf({ lamp, lines }) {
+  if (lamp.dim) yield ['/lamp/dim/pin', lamp.dim.pin, true];
+  if (lamp.relay) yield ['/lamp/relay/pin', lamp.relay.pin, true];
+  for (const [index, line] of lines.entries()) {
+    if (line.receive) yield [`/lines/${index}/receive`, line.receive, false];
+    if (line.transmit) yield [`/lines/${index}/transmit`, line.transmit, true];
+    if (line.driverEnable) yield [`/lines/${index}/driverEnable`, line.driverEnable, true];
+  }
+}
+
+function checkHardware(config, report) {
+  const builds = interpreters();
+  const build = builds[config.interpreter];
+  if (!build) {
+    report('/interpreter', `unknown "${config.interpreter}"; known: ${Object.keys(builds).join(', ')}`);
+    return;
+  }
+  const users = new Map();
+  for (const [pointer, pin, output] of pinsOf(config)) {
+    if (!build.pins.includes(pin)) report(pointer, `${build.name} has no pin ${pin}; it has ${ranges(build.pins)}`);
+    else if (build.reserved[pin]) report(pointer, `pin ${pin} is taken: ${build.reserved[pin]}`);
+    else if (output && build.inputOnly.includes(pin)) report(pointer, `pin ${pin} of ${build.name} is an input only`);
+    if (users.has(pin)) report(pointer, `pin ${pin} is used twice, first by ${users.get(pin)}`);
+    else users.set(pin, pointer);
+  }
+  const { dim } = config.lamp;
+  if (dim && build.pins.includes(dim.pin) && !build[dim.output].includes(dim.pin)) {
+    report(
+      '/lamp/dim/pin',
+      `pin ${dim.pin} of ${build.name} has no ${dim.output}; ${ranges(build[dim.output]) || 'no pin'} has`,
+    );
+  }
+  checkPorts(config.lines, build, report);
+  const { kind } = config.network;
+  if (kind !== 'none' && !build.networks.includes(kind)) {
+    report('/network/kind', `${build.name} has no "${kind}"; it has ${['none', ...build.networks].join(', ')}`);
+  }
+  const seconds = config.watchdogSeconds;
+  if (seconds !== undefined) {
+    const { watchdog } = build;
+    if (!watchdog) report('/watchdogSeconds', `${build.name} has no watchdog`);
+    else if (seconds > watchdog.maximumSeconds)
+      report('/watchdogSeconds', `${build.name} waits ${watchdog.maximumSeconds} s at most`);
+    else if (watchdog.wholeSeconds && seconds % 1) report('/watchdogSeconds', `${build.name} takes whole seconds only`);
+  }
+  const needed = MEMORY_CLASSES[config.memoryClass].variables;
+  if (build.variables > 0 && build.variables < needed) {
+    report('/memoryClass', `"${config.memoryClass}" needs ${needed} jsvars, ${build.name} has ${build.variables}`);
+  }
+}
+
+function checkPorts(lines, build, report) {
+  const users = new Map();
+  for (const [index, line] of lines.entries()) {
+    const pointer = `/lines/${index}`;
+    if (users.has(line.port)) report(`${pointer}/port`, `${line.port} is used twice, first by ${users.get(line.port)}`);
+    users.set(line.port, `${pointer}/port`);
+    if (build.serial === 'path') {
+      if (!line.port.startsWith('/'))
+        report(`${pointer}/port`, `${build.name} takes a device path such as /dev/ttyUSB0`);
+      continue;
+    }
+    const port = build.serial[line.port];
+    if (!port) {
+      const free = Object.keys(build.serial).filter((name) => !build.serial[name].reserved);
+      report(`${pointer}/port`, `${build.name} has no serial port "${line.port}"; free are ${free.join(', ')}`);
+      continue;
+    }
+    if (port.reserved) report(`${pointer}/port`, `${line.port} is taken: ${port.reserved}`);
+    for (const role of ['receive', 'transmit']) {
+      if (!line[role]) report(`${pointer}/${role}`, 'missing');
+      else if (port[role] && !port[role].includes(line[role]))
+        report(
+          `${pointer}/${role}`,
+          `${line.port} cannot ${role} on ${line[role]}; it can on ${port[role].join(', ')}`,
+        );
+    }
+  }
+}
+
+function checkLamp({ dim, minimumLevel, defaultLevel }, report) {
+  if (defaultLevel > 0 && defaultLevel < minimumLevel) {
+    report('/lamp/defaultLevel', `${defaultLevel} % is below minimumLevel ${minimumLevel} %`);
+  }
+  if (!dim) return;
+  if (dim.minimumVolts >= dim.maximumVolts) {
+    report('/lamp/dim/minimumVolts', `${dim.minimumVolts} V is not below maximumVolts ${dim.maximumVolts} V`);
+  }
+  if (dim.maximumVolts > dim.fullScaleVolts) {
+    report('/lamp/dim/maximumVolts', `${dim.maximumVolts} V is above fullScaleVolts ${dim.fullScaleVolts} V`);
+  }
+  if (dim.output === 'pwm' && dim.hertz === undefined) report('/lamp/dim/hertz', 'missing, a PWM output needs it');
+  if (dim.output === 'dac' && dim.hertz !== undefined) report('/lamp/dim/hertz', 'a DAC has no frequency');
+}
+
+function checkMeters({ meters, lines, memoryClass }, profiles, report) {
+  const users = new Map();
+  for (const [index, meter] of meters.entries()) {
+    if (!lines[meter.line]) {
+      const known = lines.length === 0 ? 'no lines at all' : `lines 0..${lines.length - 1}`;
+      report(`/meters/${index}/line`, `no line ${meter.line}; there are ${known}`);
+    }
+    const key = `${meter.line} ${meter.unit}`;
+    if (users.has(key))
+      report(`/meters/${index}/unit`, `unit ${meter.unit} is already on line ${meter.line}: ${users.get(key)}`);
+    else users.set(key, `/meters/${index}/unit`);
+  }
+  for (const [index, line] of lines.entries()) {
+    const meter = meters.find((one) => one.line === index);
+    if (!meter) report(`/lines/${index}`, 'no meter uses this line');
+    else if (!line.baud && profiles.has(meter.profile) && !profiles.get(meter.profile).serial?.baud)
+      report(`/lines/${index}/baud`, `missing, and profile "${meter.profile}" has no serial settings`);
+  }
+  const limit = MEMORY_CLASSES[memoryClass].meters;
+  if (meters.length > limit) report('/meters', `${meters.length} meters, memory class "${memoryClass}" holds ${limit}`);
+}
+
+const minuteOf = (at) => Number(at.slice(0, 2)) * 60 + Number(at.slice(3));
+
+function checkProgram({ program, memoryClass, lamp }, report) {
+  for (const [index, point] of program.entries()) {
+    if (index > 0 && minuteOf(point.at) <= minuteOf(program[index - 1].at)) {
+      report(`/program/${index}/at`, `${point.at} does not come after ${program[index - 1].at}`);
+    }
+    if (point.level > 0 && point.level < lamp.minimumLevel) {
+      report(`/program/${index}/level`, `${point.level} % is below minimumLevel ${lamp.minimumLevel} %`);
+    }
+  }
+  const limit = MEMORY_CLASSES[memoryClass].switchPoints;
+  if (program.length > limit) {
+    report('/program', `${program.length} switch points, memory class "${memoryClass}" holds ${limit}`);
+  }
+}
+
+/** "D0..D3, D5": a list of pins, runs of neighbours joined. */
+function ranges(pins) {
+  const runs = [];
+  for (const pin of pins) {
+    const port = pin[0];
+    const number = Number(pin.slice(1));
+    const last = runs.at(-1);
+    if (last && last.port === port && last.to === number - 1) last.to = number;
+    else runs.push({ port, from: number, to: number });
+  }
+  return runs.map(({ port, from, to }) => (from === to ? `${port}${from}` : `${port}${from}..${port}${to}`)).join(', ');
+}
+
+const milliseconds = (seconds) => Math.round(seconds * 1000);
+
+/** @returns {Board} */
+function compile(name, version, config, profiles) {
+  const { lamp, lines, meters, network, program } = config;
+  const { dim, relay } = lamp;
+  return withoutUndefined({
+    name,
+    version,
+    lamp: {
+      dim: dim && {
+        pin: dim.pin,
+        hz: dim.hertz,
+        inverted: dim.inverted,
+        fullScale: dim.fullScaleVolts,
+        minimum: dim.minimumVolts,
+        maximum: dim.maximumVolts,
+      },
+      relay,
+      minimumLevel: lamp.minimumLevel,
+      defaultLevel: lamp.defaultLevel,
+      minimumOffTime: milliseconds(lamp.minimumOffSeconds),
+      dischargeTime: milliseconds(lamp.dischargeSeconds),
+    },
+    lines: lines.map((line, index) => {
+      const serial = profiles.get(meters.find((meter) => meter.line === index).profile).serial;
+      return { ...serial, ...line };
+    }),
+    meters: meters.map(({ line, unit, profile, periodSeconds, timeoutSeconds }) => {
+      const { quantities, plan } = profiles.get(profile);
+      const period = milliseconds(periodSeconds);
+      return { line, unit, profile, period, timeout: milliseconds(timeoutSeconds), quantities, plan };
+    }),
+    network: { kind: network.kind, tls: network.tls, keepAlive: network.keepAliveSeconds },
+    program: program.flatMap(({ at, level, rampSeconds }) => [minuteOf(at), level, rampSeconds]),
+    utcOffset: config.utcOffsetMinutes,
+    reportPeriod: milliseconds(config.reportSeconds),
+    watchdog: config.watchdogSeconds && milliseconds(config.watchdogSeconds),
+  });
+}
+
+/** JSON has no undefined: absent keys stay absent in the bundle. */
+const withoutUndefined = (value) => JSON.parse(JSON.stringify(value));
+
+/**
+ * @typedef {object} Interpreter
+ * @property {string} name for people
+ * @property {number} variables jsvars; 0 grows
+ * @property {string[]} pins
+ * @property {string[]} inputOnly
+ * @property {Record<string, string>} reserved pin to what has it
+ * @property {string[]} dac
+ * @property {string[]} pwm
+ * @property {'path' | Record<string, { reserved?: string, receive?: string[], transmit?: string[] }>} serial
+ * @property {string[]} networks kinds of IP stack
+ * @property {{ maximumSeconds: number, wholeSeconds?: boolean } | null} watchdog
+ * @property {number} storage bytes
+ */
