@@ -1,0 +1,117 @@
+import assert from 'node:assert/strict';
+import sinon from 'sinon';
+import type { LampConfig } from '../../firmware/board.ts';
+import { openDriver } from '../../firmware/drivers/driver.ts';
+import { Schedule } from '../../firmware/schedule.ts';
+import { openSim } from '../../sim/index.ts';
+
+const dim = { pin: 'DIM', hz: 1000, inverted: false, fullScale: 10, minimum: 1, maximum: 10 };
+const config: LampConfig = {
+  dim,
+  relay: { pin: 'RELAY', activeLow: false },
+  minimumLevel: 10,
+  defaultLevel: 100,
+  minimumOffTime: 10_000,
+  dischargeTime: 1_500,
+};
+
+function bench(changes: Partial<LampConfig> = {}) {
+  const hal = openSim();
+  const changed = sinon.spy();
+  const schedule = new Schedule(hal.clock, (error) => {
+    throw error;
+  });
+  const driver = openDriver(hal, schedule, { ...config, ...changes }, changed);
+  const volts = () => Math.round((hal.pins.state('DIM') ?? 0) * 10_000) / 1000;
+  return { hal, driver, changed, volts, run: (ms: number) => hal.clock.run(ms), relay: () => hal.pins.state('RELAY') };
+}
+
+describe('a dimming driver behind a relay', () => {
+  // Source: IEC 60929 Annex E, linear between the voltages of the minimum level and of 100 %.
+  const cases = [
+    { minimum: 1, maximum: 10, minimumLevel: 10, level: 10, volts: 1 },
+    { minimum: 1, maximum: 10, minimumLevel: 10, level: 55, volts: 5.5 },
+    { minimum: 1, maximum: 10, minimumLevel: 10, level: 100, volts: 10 },
+    { minimum: 1, maximum: 10, minimumLevel: 0, level: 50, volts: 5.5 },
+    { minimum: 0, maximum: 10, minimumLevel: 0, level: 50, volts: 5 },
+    { minimum: 1, maximum: 8, minimumLevel: 5, level: 30, volts: 2.842 },
+  ];
+  for (const { minimum, maximum, minimumLevel, level, volts } of cases) {
+    it(`gives ${volts} V for ${level} % on gear of ${minimum}..${maximum} V that dims to ${minimumLevel} %`, () => {
+      const lamp = bench({ dim: { ...dim, minimum, maximum }, minimumLevel });
+      lamp.driver.write(level);
+      assert.equal(lamp.volts(), volts);
+    });
+  }
+
+  it('drives an inverting output stage with the complement', () => {
+    const lamp = bench({ dim: { ...dim, inverted: true } });
+    lamp.driver.write(55);
+    assert.equal(lamp.volts(), 4.5);
+  });
+
+  it('starts with the relay where the first level wants it, without a click', () => {
+    const lit = bench();
+    lit.driver.write(100);
+    assert.deepEqual(lit.hal.pins.history('RELAY'), [{ time: 0, state: 1 }]);
+    const dark = bench();
+    dark.driver.write(0);
+    assert.deepEqual(dark.hal.pins.history('RELAY'), [{ time: 0, state: 0 }]);
+  });
+
+  it('dims to 1 V first and opens the relay 1.5 s later', () => {
+    const lamp = bench();
+    lamp.driver.write(100);
+    lamp.driver.write(0);
+    assert.deepEqual([lamp.volts(), lamp.relay(), lamp.driver.level], [1, 1, 10]);
+    lamp.run(1_499);
+    assert.equal(lamp.relay(), 1);
+    lamp.run(1);
+    assert.deepEqual([lamp.relay(), lamp.driver.level, lamp.changed.callCount], [0, 0, 1]);
+  });
+
+  it('closes the relay again only 10 s after it opened, with the start level already on the wire', () => {
+    const lamp = bench();
+    lamp.driver.write(100);
+    lamp.driver.write(0);
+    lamp.run(2_000);
+    lamp.driver.write(60);
+    lamp.run(9_499);
+    assert.deepEqual([lamp.relay(), lamp.driver.level, lamp.volts()], [0, 0, 6]);
+    lamp.run(1);
+    assert.deepEqual([lamp.relay(), lamp.driver.level], [1, 60]);
+  });
+
+  it('never opens the relay when the lamp is wanted again while the gear discharges', () => {
+    const lamp = bench();
+    lamp.driver.write(100);
+    lamp.driver.write(0);
+    lamp.run(1_000);
+    lamp.driver.write(40);
+    lamp.run(60_000);
+    assert.deepEqual(lamp.hal.pins.history('RELAY'), [{ time: 0, state: 1 }]);
+    assert.equal(lamp.driver.level, 40);
+  });
+
+  it('closes at the level of the last write when several came during the off time', () => {
+    const lamp = bench();
+    lamp.driver.write(0);
+    lamp.driver.write(30);
+    lamp.driver.write(0);
+    lamp.driver.write(80);
+    lamp.run(10_000);
+    assert.deepEqual([lamp.relay(), lamp.driver.level, lamp.volts()], [1, 80, 8]);
+  });
+
+  it('reports the minimum, not 0 %, for gear that has no relay to switch it off', () => {
+    const lamp = bench({ relay: undefined });
+    lamp.driver.write(0);
+    assert.deepEqual([lamp.driver.level, lamp.volts()], [10, 1]);
+  });
+
+  it('switches gear without dim wires', () => {
+    const lamp = bench({ dim: undefined });
+    lamp.driver.write(40);
+    assert.deepEqual([lamp.relay(), lamp.driver.level], [1, 40]);
+  });
+});
