@@ -1,0 +1,216 @@
+/**
+ * Makes scripts for the interpreter, in two stages: TypeScript to one plain script (checked against the dialect), then
+ * per board the compiled configuration, the minifier, and the dialect check again on what will be uploaded.
+ */
+import { relative, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import terser from '@rollup/plugin-terser';
+import typescript from '@rollup/plugin-typescript';
+import { rollup } from 'rollup';
+import { loadConfig } from './board-config.mjs';
+import { typedFindings } from './dialect/types.mjs';
+import { checkScript, formatFinding } from './espruino-dialect.mjs';
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const BOARD = 'virtual:board';
+const SCRIPT = 'virtual:script';
+
+/** A bundle that cannot be made. `lines` are readable as they are: no stack traces of the tools. */
+export class BundleError extends Error {
+  /** @param {string[]} lines */
+  constructor(lines) {
+    super(lines.join('\n'));
+    this.name = 'BundleError';
+    this.lines = lines;
+    this.stack = '';
+  }
+}
+
+/** Globals of the interpreter that a name at the top of the script must not hide: its pins, and what consoles use. */
+const RESERVED = ['E', 'LED', 'BTN', 'USB', 'NRF', 'SDA', 'SCL', 'MOS', 'SCK'];
+for (const port of 'ABCDEFGH') for (let number = 0; number < 40; number++) RESERVED.push(`${port}${number}`);
+
+/**
+ * Function declarations move to the top of their scope, because the interpreter does not hoist; names with a leading
+ * underscore are ours alone and get short. ECMAScript 5 output writes no `\u{…}`.
+ */
+const MINIFIER = {
+  ecma: 2015,
+  toplevel: true,
+  compress: { passes: 3, hoist_funs: true },
+  mangle: { reserved: RESERVED, properties: { regex: /^_[a-z]/ } },
+  format: { ecma: 5, ascii_only: true, comments: false, semicolons: true },
+  maxWorkers: 1,
+};
+
+const compiled = new Map();
+
+/**
+ * Stage one, kept for the life of the process: TypeScript to one script that still imports `virtual:board`.
+ *
+ * @param {{ input?: string, source?: string }} options file to start from, or the text of a JavaScript entry whose
+ *   imports are relative to the repository's root
+ * @returns {Promise<{ code: string, map: object }>} Rejects with a `BundleError`.
+ */
+export function compile({ input, source }) {
+  const key = JSON.stringify([input && resolve(input), source]);
+  if (!compiled.has(key)) compiled.set(key, compileFresh({ input, source }));
+  return compiled.get(key);
+}
+
+async function compileFresh({ input, source }) {
+  const warnings = [];
+  const findings = [];
+  const entry = {
+    name: 'entry',
+    resolveId: (id, importer) => {
+      if (id === SCRIPT) return `${ROOT}entry.virtual.js`;
+      return importer === `${ROOT}entry.virtual.js` ? resolve(ROOT, id) : null;
+    },
+    load: (id) => (id === `${ROOT}entry.virtual.js` ? source : null),
+  };
+  const types = typescript({
+    tsconfig: resolve(ROOT, 'tsconfig.firmware.json'),
+    noEmitOnError: false,
+    compilerOptions: { noEmit: false, rewriteRelativeImportExtensions: true, sourceMap: true },
+    transformers: {
+      before: [
+        {
+          type: 'program',
+          factory: (program) => {
+            findings.push(...typedFindings(program));
+            return () => (file) => file;
+          },
+        },
+      ],
+    },
+  });
+  const chunk = await run(
+    {
+      input: source === undefined ? resolve(input) : SCRIPT,
+      external: [BOARD],
+      treeshake: false,
+      onLog: (_level, log) => warnings.push(lineOf(log)),
+      plugins: source === undefined ? [types] : [entry, types],
+    },
+    { format: 'es', strict: false, sourcemap: true, file: resolve(ROOT, 'dist/script.js') },
+  );
+  findings.push(
+    ...checkScript(withoutBoard(chunk.code), { map: chunk.map, directory: resolve(ROOT, 'dist'), hoisted: true }),
+  );
+  const lines = [...warnings, ...new Set(findings.map(formatFinding))];
+  if (chunk.modules.some((id) => /tslib/.test(id)))
+    lines.push('a TypeScript helper (tslib) is used: write plain ES2015');
+  if (lines.length > 0) throw new BundleError(lines);
+  return { code: chunk.code, map: chunk.map };
+}
+
+/** The import of the board is resolved in stage two; blanks keep every position. */
+const withoutBoard = (code) =>
+  code.replace(/^import (\w+) from 'virtual:board';$/m, (line, name) => `var ${name};`.padEnd(line.length));
+
+/**
+ * @param {object} options
+ * @param {string} [options.input] TypeScript file to start from; absent: firmware/entry.ts
+ * @param {string} [options.source] instead of a file: JavaScript text, its imports relative to the repository's root
+ * @param {string} [options.board] name of the configuration that `virtual:board` holds
+ * @param {boolean} [options.minify] absent: true
+ * @param {Record<string, unknown>} [options.define] constants that the script sees as global names
+ * @returns {Promise<{ code: string, map: object, board?: import('../firmware/board.ts').Board, interpreter?: string }>}
+ *   a plain script without exports. Rejects with a `BundleError` or a `ConfigError`.
+ */
+export async function bundle({ input = 'firmware/entry.ts', source, board: name, minify = true, define = {} }) {
+  const config = name === undefined ? undefined : await loadConfig(name);
+  const script = await compile({ input, source });
+  const chunk = await run(...boardOptions(script, { board: config?.board, minify, define }));
+  return { code: chunk.code, map: chunk.map, board: config?.board, interpreter: config?.interpreter };
+}
+
+/**
+ * Rollup's options for stage two.
+ *
+ * @returns {[import('rollup').RollupOptions, import('rollup').OutputOptions]}
+ */
+export function boardOptions(script, { board, minify = true, define = {}, file = resolve(ROOT, 'dist/script.js') }) {
+  const constants = Object.entries(define).map(([name, value]) => `const ${name} = ${JSON.stringify(value)};\n`);
+  const input = {
+    input: SCRIPT,
+    treeshake: false,
+    onLog(_level, log) {
+      throw new BundleError([lineOf(log)]);
+    },
+    plugins: [
+      {
+        name: 'board',
+        resolveId: (id) => (id === SCRIPT || id === BOARD ? `\0${id}` : null),
+        load: (id) => {
+          if (id === `\0${SCRIPT}`) return { code: script.code, map: script.map };
+          if (id !== `\0${BOARD}`) return null;
+          if (board === undefined) throw new BundleError(['the script imports virtual:board, but no board is named']);
+          return { code: `export default ${literal(board)};\n`, map: { mappings: '' } };
+        },
+      },
+    ],
+  };
+  const output = {
+    file,
+    format: 'es',
+    strict: false,
+    sourcemap: 'hidden',
+    sourcemapExcludeSources: true,
+    intro: constants.join(''),
+    plugins: [...(minify ? [terser(MINIFIER)] : []), dialectCheck({ hoisted: !minify })],
+  };
+  return [input, output];
+}
+
+/** Rollup plugin: the finished script must run on the interpreter. */
+function dialectCheck({ hoisted }) {
+  return {
+    name: 'espruino-dialect',
+    generateBundle(options, chunks) {
+      for (const chunk of Object.values(chunks)) {
+        if (chunk.type !== 'chunk') continue;
+        const directory = resolve(options.file, '..');
+        const findings = checkScript(chunk.code, { map: chunk.map, file: chunk.fileName, directory, hoisted });
+        if (findings.length > 0) throw new BundleError(findings.map(formatFinding));
+      }
+    },
+  };
+}
+
+/** @returns {string} an object literal with unquoted keys, as the interpreter likes them */
+function literal(value) {
+  if (Array.isArray(value)) return `[${value.map(literal).join(',')}]`;
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value);
+  const members = Object.entries(value).map(([key, member]) => `${key}:${literal(member)}`);
+  return `{${members.join(',')}}`;
+}
+
+async function run(input, output) {
+  let build;
+  try {
+    build = await rollup(input);
+    const { output: chunks } = await build.generate(output);
+    const [chunk] = chunks;
+    if (chunks.filter((one) => one.type === 'chunk').length !== 1 || chunk.exports.length > 0) {
+      throw new BundleError([
+        `the entry exports ${chunk.exports.join(', ') || 'nothing'} in ${chunks.length} chunks: one script without exports is needed`,
+      ]);
+    }
+    return { code: chunk.code, map: chunk.map, modules: Object.keys(chunk.modules) };
+  } catch (error) {
+    const broken = [error, error.cause].find((one) => one instanceof BundleError);
+    throw broken ?? new BundleError([lineOf(error)]);
+  } finally {
+    await build?.close();
+  }
+}
+
+/** One line about a rollup log or error: where, then what. */
+function lineOf({ message, loc, id, plugin }) {
+  const file = loc?.file ?? id;
+  const place = file ? `${relative('.', file)}${loc ? `:${loc.line}:${loc.column + 1}` : ''}: ` : '';
+  const text = message.replace(/^\[plugin [^\]]*\] /, '').replace(`${file}`, relative('.', file ?? ''));
+  return `${text.includes(place.trim()) && place ? '' : place}${text}${plugin && !message.includes(plugin) ? ` (${plugin})` : ''}`;
+}
