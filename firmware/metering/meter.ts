@@ -1,0 +1,242 @@
+/**
+ * Meters: Modbus units polled by compiled plans, and their latest readings.
+ *
+ * A plan is a flat list of integers 0..65535, made by scripts/meter-profile.mjs:
+ *
+ *     gap, request, request, …
+ *     gap      ms of silence that the unit wants after a reply
+ *     request  function code (3 or 4), first address, count of registers, n, n items
+ *     item     register within the reply, format, multiplier
+ *     format   type (`RegisterType`) + 8 if the low word comes first + 16 * (exponent + 8) + 256 * `Quantity`
+ *
+ * A value in the wire's resolution is raw * multiplier * 10^exponent, rounded. Items stand in the order of the values.
+ */
+import type { Bytes, Clock, Hal } from '../../hal/hal.ts';
+import type { LineConfig, MeterConfig } from '../board.ts';
+import { encodeRequest, Fault } from '../protocols/modbus.ts';
+import type { Schedule } from '../schedule.ts';
+import { ModbusLine, type Transaction } from './line.ts';
+import { decode } from './register.ts';
+
+/** Numbers of a request and of an item in a plan. */
+const REQUEST = 4;
+const ITEM = 3;
+/** Immediate repetitions of a request that was not answered. */
+const RETRIES = 2;
+/** Failed polls in a row after which a unit counts as stale. */
+const STALE = 5;
+/** ms between polls of a stale unit at least, so that a dead one does not slow the others. */
+const STALE_PERIOD = 60000;
+/** ms until a unit that is busy is asked again. */
+const BUSY = 1000;
+/** ms after which a poll counts as failed when the line never came back. Longer than a full queue of dead units. */
+const LOST = 300000;
+
+interface Unit {
+  readonly _index: number;
+  readonly _address: number;
+  readonly _profile: string;
+  readonly _plan: Uint16Array;
+  /** NaN: unknown. */
+  readonly _values: Float64Array;
+  /** ms */
+  readonly _period: number;
+  readonly _timeout: number;
+  /** Uptime of the next poll, and of the reading; undefined: never read. */
+  _due: number;
+  _read: number | undefined;
+  _failures: number;
+}
+
+/** The latest readings, by index into the board's list of meters. */
+export class Meters {
+  readonly count: number;
+
+  constructor(private _units: Unit[]) {
+    this.count = _units.length;
+  }
+
+  /** @returns Modbus address, 1..247 */
+  unit(index: number): number {
+    return this._units[index]._address;
+  }
+
+  /** @returns the name of the profile */
+  profile(index: number): string {
+    return this._units[index]._profile;
+  }
+
+  /** @returns `Quantity` codes in the order of `values` */
+  quantities(index: number): number[] {
+    const plan = this._units[index]._plan;
+    const quantities: number[] = [];
+    for (let at = 1; at < plan.length; ) {
+      const next = at + REQUEST + ITEM * plan[at + 3];
+      for (let item = at + REQUEST; item < next; item += ITEM) quantities.push(plan[item + 1] >> 8);
+      at = next;
+    }
+    return quantities;
+  }
+
+  /**
+   * @returns the latest reading, in steps of each quantity's resolution on the wire. Undefined: never read, or the unit
+   * itself does not know (NaN, or a number that no meter measures).
+   */
+  values(index: number): (number | undefined)[] {
+    const values: (number | undefined)[] = [];
+    for (const value of this._units[index]._values) values.push(value < Infinity ? value : undefined);
+    return values;
+  }
+
+  /** @returns uptime in ms of the latest reading; undefined: never read. A failed poll changes neither it nor the values. */
+  time(index: number): number | undefined {
+    return this._units[index]._read;
+  }
+
+  /** @returns polls that failed since the latest reading, 0..255 */
+  failures(index: number): number {
+    return this._units[index]._failures;
+  }
+
+  /** @returns true after 5 failed polls in a row: the unit is asked once a minute until it answers again. */
+  stale(index: number): boolean {
+    return this._units[index]._failures >= STALE;
+  }
+}
+
+/** Polls the units of one line, one after the other, the one that has waited longest first. */
+class Poller implements Transaction {
+  readonly request = new Uint8Array(8);
+  timeout = 0;
+  gap = 0;
+  retries = 0;
+  private _task: number;
+  private _staged: Float64Array;
+  private _unit: Unit | undefined;
+  /** Request of the plan that is on its way, its first value, and how many values made sense. */
+  private _at = 0;
+  private _first = 0;
+  private _sound = 0;
+
+  constructor(
+    private _clock: Clock,
+    private _schedule: Schedule,
+    private _line: ModbusLine,
+    private _units: Unit[],
+    private _onReading: (index: number) => void,
+  ) {
+    let most = 0;
+    for (const unit of _units) most = Math.max(most, unit._values.length);
+    this._staged = new Float64Array(most);
+    this._task = _schedule.add(() => this._poll());
+    _schedule.at(this._task, 0);
+  }
+
+  private _poll(): void {
+    // The line never came back: an interrupt took its call of `done`.
+    if (this._unit) this._end(this._unit, Fault.Silent);
+    const now = this._clock.uptime();
+    let next = this._units[0];
+    for (const unit of this._units) if (unit._due < next._due) next = unit;
+    if (next._due > now) {
+      this._schedule.at(this._task, next._due - now);
+      return;
+    }
+    next._due = now + next._period;
+    this._unit = next;
+    this.timeout = next._timeout;
+    this.gap = next._plan[0];
+    this.retries = next._failures < STALE ? RETRIES : 0;
+    this._at = 1;
+    this._first = 0;
+    this._sound = 0;
+    this._staged.fill(NaN);
+    this._ask(next);
+  }
+
+  private _ask(unit: Unit): void {
+    const plan = unit._plan;
+    const at = this._at;
+    this._schedule.at(this._task, LOST);
+    encodeRequest(this.request, unit._address, plan[at], plan[at + 1], plan[at + 2]);
+    if (!this._line.submit(this)) this._end(unit, Fault.Busy);
+  }
+
+  done(fault: number, reply: Bytes): void {
+    const unit = this._unit;
+    if (!unit) return;
+    if (fault !== Fault.None) {
+      this._end(unit, fault);
+      return;
+    }
+    this._take(unit._plan, reply);
+    if (this._at < unit._plan.length) this._ask(unit);
+    else this._end(unit, this._sound > 0 ? Fault.None : Fault.Corrupt);
+  }
+
+  private _take(plan: Uint16Array, reply: Bytes): void {
+    const registers = new DataView(reply.buffer as ArrayBuffer, 3);
+    const next = this._at + REQUEST + ITEM * plan[this._at + 3];
+    for (let item = this._at + REQUEST; item < next; item += ITEM) {
+      const value = decode(registers, 2 * plan[item], plan[item + 1], plan[item + 2]);
+      if (value < Infinity) this._sound++;
+      this._staged[this._first++] = value;
+    }
+    this._at = next;
+  }
+
+  /** A reading is taken whole or not at all. */
+  private _end(unit: Unit, fault: number): void {
+    const now = this._clock.uptime();
+    this._unit = undefined;
+    this._schedule.at(this._task, 0);
+    if (fault === Fault.None) {
+      unit._values.set(this._staged.subarray(0, unit._values.length));
+      unit._read = now;
+      unit._failures = 0;
+    } else {
+      if (unit._failures < 255) unit._failures++;
+      if (fault === Fault.Acknowledge || fault === Fault.DeviceBusy) unit._due = Math.min(unit._due, now + BUSY);
+      if (unit._failures >= STALE) unit._due = now + Math.max(unit._period, STALE_PERIOD);
+    }
+    if (fault === Fault.None || unit._failures === STALE) this._onReading(unit._index);
+  }
+}
+
+/**
+ * Opens the lines and starts polling their units. Throws when a port cannot be opened.
+ *
+ * @param onReading called with a meter's index after each new reading, and once when it becomes stale
+ */
+export function openMeters(
+  hal: Hal,
+  schedule: Schedule,
+  lines: readonly LineConfig[],
+  meters: readonly MeterConfig[],
+  onReading: (index: number) => void,
+): Meters {
+  const units: Unit[] = [];
+  for (const meter of meters) units.push(unitOf(meter, units));
+  lines.forEach((line, index) => {
+    const own = units.filter((unit) => meters[unit._index].line === index);
+    if (own.length > 0) new Poller(hal.clock, schedule, new ModbusLine(hal, schedule, line), own, onReading);
+  });
+  return new Meters(units);
+}
+
+/** Units of one profile share its plan. */
+function unitOf(meter: MeterConfig, others: Unit[]): Unit {
+  const twin = others.find((other) => other._profile === meter.profile);
+  return {
+    _index: others.length,
+    _address: meter.unit,
+    _profile: meter.profile,
+    _plan: twin ? twin._plan : new Uint16Array(meter.plan),
+    _values: new Float64Array(meter.quantities.length).fill(NaN),
+    _period: meter.period,
+    _timeout: meter.timeout,
+    _due: 0,
+    _read: undefined,
+    _failures: 0,
+  };
+}
