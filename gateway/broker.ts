@@ -1,0 +1,192 @@
+/** The MQTT broker inside the gateway: enough for one box, without anything to install. */
+import { createServer, type Socket } from 'node:net';
+import { Duplex } from 'node:stream';
+import { Aedes } from 'aedes';
+import { connect } from 'mqtt';
+
+/** Bytes of the longest MQTT packet accepted; ours stay below 1,000. */
+export const LONGEST_PACKET = 16384;
+/** Connections at once. */
+const MOST_CLIENTS = 10000;
+
+export interface Broker {
+  /** TCP port it listens on. */
+  readonly port: number;
+  close(): Promise<void>;
+}
+
+/**
+ * Starts a broker for MQTT 3.1.1 without authentication; who may reach it is decided by `host`.
+ * @param options port 0: any free one
+ * @returns when it listens; rejects with a message that names an occupied port
+ */
+export async function openBroker(options: { host: string; port: number; log(line: string): void }): Promise<Broker> {
+  const aedes = await Aedes.createBroker({
+    maxClientsIdLength: 64,
+    maxTopicLevels: 8,
+    queueLimit: 64,
+    concurrency: 100,
+  });
+  aedes.on('clientError', (client, error) => options.log(`broker: ${client.id}: ${error.message}`));
+  aedes.on('connectionError', (_client, error) => options.log(`broker: connection refused: ${error.message}`));
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => {
+    sockets.add(socket);
+    socket.setNoDelay(true);
+    socket.once('close', () => sockets.delete(socket));
+    aedes.handle(new BoundedPackets(socket));
+  });
+  server.maxConnections = MOST_CLIENTS;
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) =>
+      reject(error.code === 'EADDRINUSE' ? new Error(`port ${options.port} (MQTT broker) is occupied`) : error),
+    );
+    server.listen(options.port, options.host, resolve);
+  });
+  const address = server.address();
+  return {
+    port: address && typeof address === 'object' ? address.port : options.port,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => aedes.close(() => resolve()));
+        for (const socket of sockets) socket.destroy();
+      }),
+  };
+}
+
+/** The gateway's own connection to the broker, its own or a foreign one. */
+export interface BrokerClient {
+  /** Sends one message; while the broker is away it is lost, the fleet repeats what matters. */
+  publish(topic: string, payload: Buffer, qos: 0 | 1): void;
+  /** Resolves when the subscriptions hold for the first time. */
+  readonly ready: Promise<void>;
+  close(): Promise<void>;
+}
+
+/**
+ * Connects to a broker with MQTT 3.1.1 and keeps trying for as long as it takes.
+ * @param options url: mqtt://host:port or mqtts://…, with user and password where needed
+ */
+export function connectBroker(options: {
+  url: string;
+  subscriptions: string[];
+  onMessage(topic: string, payload: Uint8Array, retained: boolean): void;
+  onLost(): void;
+  log(line: string): void;
+}): BrokerClient {
+  const name = options.url.replace(/\/\/[^@/]*@/, '//');
+  const client = connect(options.url, {
+    protocolVersion: 4,
+    clientId: `reverbere-gateway-${process.pid}-${Math.random().toString(16).slice(2, 10)}`,
+    clean: true,
+    keepalive: 30,
+    reconnectPeriod: 1000,
+    connectTimeout: 10000,
+    queueQoSZero: false,
+  });
+  let said = '';
+  const say = (line: string): void => {
+    if (line !== said) options.log(line);
+    said = line;
+  };
+  const ready = new Promise<void>((resolve) => {
+    client.on('connect', () => {
+      client.subscribe(options.subscriptions, { qos: 1 }, (error, granted) => {
+        const refused = granted?.some((grant) => grant.qos > 1);
+        say(
+          error || refused
+            ? `broker ${name} refuses the subscriptions: ${error?.message ?? 'no permission'}`
+            : `broker ${name} connected`,
+        );
+        if (!error && !refused) resolve();
+      });
+    });
+  });
+  client.on('error', (error) =>
+    say(`broker ${name}: ${error.message || (error as NodeJS.ErrnoException).code}; trying on`),
+  );
+  client.on('close', () => {
+    say(`broker ${name} is not connected`);
+    options.onLost();
+  });
+  client.on('message', (topic, payload, packet) => options.onMessage(topic, payload, packet.retain));
+  return {
+    publish: (topic, payload, qos) => {
+      // Not queued while offline: an old order would reach the lamp late and out of turn.
+      if (client.connected) client.publish(topic, payload, { qos, retain: false }, () => {});
+    },
+    ready,
+    close: async () => {
+      client.removeAllListeners('close');
+      await client.endAsync(true);
+    },
+  };
+}
+
+/**
+ * A socket that ends when a packet announces more bytes than allowed: the broker's parser would collect them all first.
+ * Source: MQTT 3.1.1 section 2.2.3 (remaining length).
+ */
+class BoundedPackets extends Duplex {
+  private left = 0; // bytes of the packet's body still to come
+  private shift = -1; // -1: a packet's first byte is next; else the position in the remaining length
+  private length = 0;
+
+  constructor(private socket: Socket) {
+    super();
+    socket.on('data', (chunk: Buffer) => {
+      if (!this.fits(chunk)) this.destroy(new Error(`a packet of more than ${LONGEST_PACKET} bytes`));
+      else if (!this.push(chunk)) socket.pause();
+    });
+    socket.once('end', () => this.push(null));
+    socket.once('error', (error) => this.destroy(error));
+    socket.once('close', () => this.destroy());
+  }
+
+  override _read(): void {
+    this.socket.resume();
+  }
+
+  override _write(chunk: Buffer, _encoding: BufferEncoding, done: (error?: Error | null) => void): void {
+    this.socket.write(chunk, done);
+  }
+
+  override _writev(chunks: { chunk: Buffer }[], done: (error?: Error | null) => void): void {
+    this.socket.write(Buffer.concat(chunks.map((entry) => entry.chunk)), done);
+  }
+
+  override _final(done: (error?: Error | null) => void): void {
+    this.socket.end(() => done());
+  }
+
+  override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
+    this.socket.destroy();
+    done(error);
+  }
+
+  private fits(chunk: Buffer): boolean {
+    let at = 0;
+    while (at < chunk.length) {
+      if (this.left > 0) {
+        const skip = Math.min(this.left, chunk.length - at);
+        this.left -= skip;
+        at += skip;
+        continue;
+      }
+      const byte = chunk[at++];
+      if (this.shift < 0) {
+        this.shift = 0;
+        this.length = 0;
+        continue;
+      }
+      this.length += (byte & 127) << this.shift;
+      this.shift += 7;
+      if (this.length > LONGEST_PACKET || this.shift > 28) return false;
+      if (byte < 128) {
+        this.left = this.length;
+        this.shift = -1;
+      }
+    }
+    return true;
+  }
+}

@@ -1,0 +1,320 @@
+/** The controllers in the field: who is there, what they last said, and the commands on their way. */
+import { AckCode, CommandKind, Leaf, TOPIC_ROOT } from '../firmware/link/messages.ts';
+import type { Clock } from './clock.ts';
+import {
+  type Birth,
+  decodeAck,
+  decodeBirth,
+  decodeLink,
+  decodeReport,
+  encodeCommand,
+  encodeTime,
+  type FieldCommand,
+  type Report,
+} from './wire.ts';
+
+/** Topics the fleet listens to. */
+export const SUBSCRIPTIONS = [Leaf.Birth, Leaf.Link, Leaf.Report, Leaf.Ack].map((leaf) => `${TOPIC_ROOT}/+/${leaf}`);
+
+const MOST_CONTROLLERS = 10000;
+const ID = /^[A-Za-z0-9-]{1,32}$/;
+/** ms between the first and the second sending of a command; doubled each time up to the longest. */
+const FIRST_WAIT = 5000;
+const LONGEST_WAIT = 300000;
+/** ms between telling the time and repeating a command that needs it. */
+const AFTER_TIME = 1000;
+/** ms that an unacknowledged command without an expiration is kept. */
+const LIFETIME = 86400000;
+const TIME_PERIOD = 3600000;
+/** Complaints per minute about messages that cannot be understood. */
+const MOST_COMPLAINTS = 20;
+
+/** One value of a unit, in steps of the wire's resolution. */
+export interface Reading {
+  value: number;
+  /** ms UTC of the measurement */
+  time: number;
+}
+
+/** What the lamp does, as last reported. */
+export interface State extends Omit<Report, 'units' | 'since' | 'time'> {
+  /** ms UTC of the snapshot: the controller's clock, or of the arrival while it has none. */
+  time: number;
+  /** The controller knew the time. */
+  timed: boolean;
+  /** ms UTC at which the command in action took effect. */
+  since: number;
+}
+
+export interface Controller {
+  readonly id: string;
+  birth: Birth;
+  /** ms UTC at which the birth first said what it says now. */
+  bornAt: number;
+  online: boolean;
+  /** ms UTC at which `online` changed. */
+  linkedAt: number;
+  state: State | undefined;
+  /** Unit by unit in the birth's order; a value that was never read is undefined. */
+  readings: (Reading | undefined)[][];
+}
+
+/** How a command ended. 'superseded': a later command made it pointless. */
+export type Outcome = 'done' | 'refused' | 'expired' | 'superseded';
+export type Change = 'birth' | 'link' | 'report';
+
+interface Pending {
+  number: number;
+  command: FieldCommand;
+  givenAt: number;
+  wait: number;
+  cancel: () => void;
+  settle: (outcome: Outcome) => void;
+}
+
+export class Fleet {
+  readonly controllers = new Map<string, Controller>();
+  /** Messages dropped because they could not be understood. */
+  dropped = 0;
+  private readonly pending = new Map<string, Pending[]>();
+  private readonly links = new Map<string, boolean>();
+  private readonly listeners = new Set<(controller: Controller, change: Change) => void>();
+  private number: number;
+  private complaints = 0;
+  private complaintsSince = 0;
+
+  /** @param publish sends one message; never throws, and may lose it */
+  constructor(
+    private readonly clock: Clock,
+    private readonly publish: (topic: string, payload: Buffer, qos: 0 | 1) => void,
+    private readonly log: (line: string) => void,
+  ) {
+    // Numbers go on from the time, so that they stay new after a restart without being stored.
+    this.number = Math.floor(clock.now() / 1000) % 4294967296;
+    this.keepTime();
+  }
+
+  /** Calls `listener` after every change. @returns a function that ends it */
+  onChange(listener: (controller: Controller, change: Change) => void): () => void {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  }
+
+  /** Brings back a controller known from before a restart; it is offline until it says otherwise. */
+  restore(id: string, birth: Birth, bornAt: number): void {
+    this.controllers.set(id, this.create(id, birth, bornAt));
+  }
+
+  /** Takes one message from the broker, well-formed or not. */
+  receive(topic: string, payload: Uint8Array, retained: boolean): void {
+    const [root, id, leaf] = topic.split('/');
+    if (root !== TOPIC_ROOT || !ID.test(id ?? '')) {
+      this.complain(topic, 'no controller id');
+      return;
+    }
+    if (payload.length === 0 && (leaf === Leaf.Birth || leaf === Leaf.Link)) return; // a retained message was cleared
+    if (leaf === Leaf.Birth) this.take(topic, decodeBirth(payload), (birth) => this.birth(id, birth, retained));
+    else if (leaf === Leaf.Link) this.take(topic, decodeLink(payload), (online) => this.link(id, online === 1));
+    else if (leaf === Leaf.Report) this.take(topic, decodeReport(payload), (report) => this.report(topic, id, report));
+    else if (leaf === Leaf.Ack) this.take(topic, decodeAck(payload), (ack) => this.ack(id, ack.number, ack.code));
+  }
+
+  /** The broker is gone: nobody can be reached. */
+  lose(): void {
+    for (const id of this.links.keys()) this.link(id, false);
+    this.links.clear();
+  }
+
+  /**
+   * Sends a command until the controller acknowledges it, it expires, or a later one replaces it: one that acts at once
+   * replaces everything before it, one with a later start only others of its kind.
+   */
+  submit(id: string, command: FieldCommand): Promise<Outcome> {
+    this.number = (this.number + 1) % 4294967296;
+    const queue = this.pending.get(id) ?? [];
+    for (const other of [...queue]) {
+      if (command.start === undefined || other.command.start !== undefined) this.settle(id, other, 'superseded');
+    }
+    return new Promise((settle) => {
+      const pending: Pending = {
+        number: this.number,
+        command,
+        givenAt: this.clock.now(),
+        wait: FIRST_WAIT,
+        cancel: () => {},
+        settle,
+      };
+      this.pending.set(id, [...(this.pending.get(id) ?? []), pending]);
+      this.send(id, pending);
+    });
+  }
+
+  private take<T>(topic: string, message: T | Error, use: (message: T) => void): void {
+    if (message instanceof Error) this.complain(topic, message.message);
+    else use(message);
+  }
+
+  private complain(topic: string, reason: string): void {
+    this.dropped++;
+    const now = this.clock.now();
+    if (now - this.complaintsSince >= 60000) {
+      this.complaintsSince = now;
+      this.complaints = 0;
+    }
+    if (this.complaints++ < MOST_COMPLAINTS) this.log(`dropped a message on ${JSON.stringify(topic)}: ${reason}`);
+  }
+
+  private create(id: string, birth: Birth, bornAt: number): Controller {
+    return {
+      id,
+      birth,
+      bornAt,
+      online: false,
+      linkedAt: this.clock.now(),
+      state: undefined,
+      readings: birth.units.map((unit) => unit[2].map(() => undefined)),
+    };
+  }
+
+  private birth(id: string, birth: Birth, retained: boolean): void {
+    const known = this.controllers.get(id);
+    if (!known && this.controllers.size >= MOST_CONTROLLERS) {
+      this.complain(id, 'too many controllers');
+      return;
+    }
+    const controller = known ?? this.create(id, birth, this.clock.now());
+    if (known && JSON.stringify(known.birth.units) !== JSON.stringify(birth.units)) {
+      known.readings = birth.units.map((unit) => unit[2].map(() => undefined));
+    }
+    if (describe(controller.birth) !== describe(birth)) controller.bornAt = this.clock.now();
+    controller.birth = birth;
+    // Report numbers may start again; a retained birth says nothing new about them.
+    if (!retained && controller.state) controller.state.number = undefined;
+    this.controllers.set(id, controller);
+    const linked = this.links.get(id) === true && !controller.online;
+    if (linked) this.setLink(controller, true);
+    this.sendTime(id);
+    this.tell(controller, 'birth');
+    if (linked) this.tell(controller, 'link');
+    this.sendAll(id);
+  }
+
+  private link(id: string, online: boolean): void {
+    // The order of retained messages is the broker's choice: a link may come before its birth.
+    if (this.links.size < MOST_CONTROLLERS || this.links.has(id)) this.links.set(id, online);
+    const controller = this.controllers.get(id);
+    if (!controller || controller.online === online) return;
+    this.setLink(controller, online);
+    this.tell(controller, 'link');
+    if (online) this.sendAll(id);
+  }
+
+  private setLink(controller: Controller, online: boolean): void {
+    controller.online = online;
+    controller.linkedAt = this.clock.now();
+  }
+
+  private report(topic: string, id: string, report: Report): void {
+    const controller = this.controllers.get(id);
+    if (!controller) {
+      this.complain(topic, 'a report before the birth');
+      return;
+    }
+    const { birth, state } = controller;
+    // What is left from an earlier boot is history, and so is what was overtaken.
+    if (report.boot !== undefined && report.boot !== birth.boot) return;
+    if (report.number !== undefined && state?.number !== undefined && report.number <= state.number) return;
+    const { units = [], since, time: seconds, ...rest } = report;
+    const misfit = units.some(
+      (unit, i) => i >= birth.units.length || (unit && unit.length !== birth.units[i][2].length + 1),
+    );
+    if (misfit) {
+      this.complain(topic, 'units that the birth did not announce');
+      return;
+    }
+    const time = seconds === undefined ? this.clock.now() : seconds * 1000;
+    units.forEach((unit, i) => {
+      const age = unit?.[0];
+      if (!unit || age === null || age === undefined || age < 0) return;
+      unit.slice(1).forEach((value, j) => {
+        if (value !== null) controller.readings[i][j] = { value, time: time - age * 1000 };
+      });
+    });
+    const same =
+      state && state.command === rest.command && state.reason === rest.reason && state.reference === rest.reference;
+    const held = same ? state.since : time;
+    controller.state = {
+      ...rest,
+      time,
+      timed: seconds !== undefined,
+      since: since === undefined ? held : since * 1000,
+    };
+    this.tell(controller, 'report');
+  }
+
+  private ack(id: string, number: number, code: AckCode): void {
+    const pending = this.pending.get(id)?.find((entry) => entry.number === number);
+    if (!pending) return;
+    if (code === AckCode.NoClock) {
+      this.sendTime(id);
+      pending.cancel();
+      pending.cancel = this.clock.after(AFTER_TIME, () => this.send(id, pending));
+    } else if (code === AckCode.Done) this.settle(id, pending, 'done');
+    else this.settle(id, pending, code === AckCode.Expired ? 'expired' : 'refused');
+  }
+
+  private sendAll(id: string): void {
+    if (!this.controllers.get(id)?.online) return;
+    for (const pending of [...(this.pending.get(id) ?? [])]) {
+      pending.wait = FIRST_WAIT;
+      this.send(id, pending);
+    }
+  }
+
+  private send(id: string, pending: Pending): void {
+    pending.cancel();
+    const { expiration } = pending.command;
+    const end = expiration === undefined ? pending.givenAt + LIFETIME : expiration * 1000;
+    const now = this.clock.now();
+    if (now >= end) {
+      this.settle(id, pending, 'expired');
+      return;
+    }
+    if (this.controllers.get(id)?.online) {
+      this.publish(`${TOPIC_ROOT}/${id}/${Leaf.Command}`, encodeCommand(pending.number, pending.command), 1);
+    }
+    pending.cancel = this.clock.after(Math.min(pending.wait, end - now), () => this.send(id, pending));
+    pending.wait = Math.min(2 * pending.wait, LONGEST_WAIT);
+  }
+
+  private settle(id: string, pending: Pending, outcome: Outcome): void {
+    pending.cancel();
+    const rest = (this.pending.get(id) ?? []).filter((entry) => entry !== pending);
+    if (rest.length > 0) this.pending.set(id, rest);
+    else this.pending.delete(id);
+    pending.settle(outcome);
+  }
+
+  private sendTime(id: string): void {
+    this.publish(`${TOPIC_ROOT}/${id}/${Leaf.Time}`, encodeTime(this.clock.now()), 0);
+  }
+
+  private keepTime(): void {
+    this.clock.after(TIME_PERIOD, () => {
+      for (const controller of this.controllers.values()) if (controller.online) this.sendTime(controller.id);
+      this.keepTime();
+    });
+  }
+
+  private tell(controller: Controller, change: Change): void {
+    for (const listener of [...this.listeners]) listener(controller, change);
+  }
+}
+
+/** What a birth says of the product, apart from how often it was started. */
+function describe(birth: Birth): string {
+  return JSON.stringify({ ...birth, boot: 0, reset: 0 });
+}
+
+/** Takes every command back: the lamp returns to its program or default level. */
+export const RESUME: FieldCommand = { kind: CommandKind.Resume };

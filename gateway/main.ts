@@ -1,0 +1,217 @@
+/**
+ * The gateway: controllers on MQTT on one side, the TALQ 2.7.1 API on the other. `startGateway` wires the parts; run
+ * directly, this file is the command line.
+ */
+import { readFileSync } from 'node:fs';
+import { pathToFileURL } from 'node:url';
+import { parseArgs } from 'node:util';
+import { type BrokerClient, connectBroker, openBroker } from './broker.ts';
+import { Clock } from './clock.ts';
+import { Fleet, SUBSCRIPTIONS } from './fleet.ts';
+import { openFileStore, openMemoryStore } from './store.ts';
+import { BASE, buildApi, type Peer } from './talq/api.ts';
+import { CmsConnection } from './talq/cms.ts';
+import { Model } from './talq/model.ts';
+
+export interface GatewayOptions {
+  /** Address to listen on; also of the embedded broker. Absent: 127.0.0.1 */
+  host?: string;
+  /** TCP port of the TALQ API; 0: any free one. */
+  port: number;
+  /** An external broker, e.g. mqtt://127.0.0.1:1883. Absent: the gateway brings its own. */
+  brokerUrl?: string;
+  /** TCP port of the gateway's own broker; absent or 0: any free one. */
+  brokerPort?: number;
+  /** Base URI of the CMS. Absent: open test mode. */
+  cmsUri?: string;
+  /** Accepts what an operator must want on purpose: HTTP without TLS beyond this machine, or to a CMS. */
+  insecureHttp?: boolean;
+  /** Where addresses and the CMS's settings are kept. Absent: they are forgotten at the end. */
+  dataDirectory?: string;
+  /** ms UTC; a bench passes its simulated time. */
+  now(): number;
+  log(line: string): void;
+}
+
+export interface Gateway {
+  /** Base of the TALQ API, without a slash at the end. */
+  readonly url: string;
+  /** TCP port of the gateway's own broker; 0 with an external one. */
+  readonly brokerPort: number;
+  readonly fleet: Fleet;
+  /** Looks at the time at once instead of within 100 ms; for whoever moves `now` by hand. */
+  tick(): void;
+  close(): Promise<void>;
+}
+
+/** Starts a gateway. Rejects with a message for the operator: an occupied port, an unsafe address, damaged data. */
+export async function startGateway(options: GatewayOptions): Promise<Gateway> {
+  const { host = '127.0.0.1', port, log } = options;
+  checkSafety(host, options);
+  const closers: (() => unknown)[] = [];
+  const close = async (): Promise<void> => {
+    for (let closer = closers.pop(); closer; closer = closers.pop()) await closer();
+  };
+  try {
+    const store = options.dataDirectory ? await openFileStore(options.dataDirectory) : openMemoryStore();
+    closers.push(() => store.close());
+    const clock = new Clock(options.now);
+    closers.push(() => clock.close());
+    const broker = options.brokerUrl ? undefined : await openBroker({ host, port: options.brokerPort ?? 0, log });
+    if (broker) closers.push(() => broker.close());
+
+    let client: BrokerClient | undefined;
+    const fleet = new Fleet(clock, (topic, payload, qos) => client?.publish(topic, payload, qos), log);
+    const info = { gatewayUri: '', version: version() };
+    const model = new Model(fleet, store, clock, info, log);
+    await model.load();
+    const cms = options.cmsUri
+      ? new CmsConnection({ cmsUri: options.cmsUri, model, fleet, store, clock, log })
+      : undefined;
+    const api = buildApi({ model, fleet, clock, peer: cms ?? anyone(model), log });
+    closers.push(() => api.close());
+    await api.listen({ host, port }).catch((error: NodeJS.ErrnoException) => {
+      throw error.code === 'EADDRINUSE' ? new Error(`port ${port} (TALQ API) is occupied`) : error;
+    });
+    const address = api.server.address();
+    const listening = address && typeof address === 'object' ? address.port : port;
+    info.gatewayUri = `http://${reachable(host)}:${listening}${BASE}`;
+
+    client = connectBroker({
+      url: options.brokerUrl ?? `mqtt://${reachable(host)}:${broker?.port}`,
+      subscriptions: SUBSCRIPTIONS,
+      onMessage: (topic, payload, retained) => fleet.receive(topic, payload, retained),
+      onLost: () => fleet.lose(),
+      log,
+    });
+    closers.push(() => client?.close());
+    if (broker) await client.ready;
+    if (cms) {
+      closers.push(() => cms.close());
+      await cms.start();
+    }
+    log(`TALQ 2.7.1 at ${info.gatewayUri} over plain HTTP: TLS is not part of this version`);
+    if (!cms) log('open test mode: no CMS, no bootstrap; any well-formed clientAddress counts as the one local CMS');
+    return { url: info.gatewayUri, brokerPort: broker?.port ?? 0, fleet, tick: () => clock.tick(), close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+function checkSafety(host: string, { cmsUri, insecureHttp }: GatewayOptions): void {
+  if (cmsUri !== undefined && !/^https?:\/\//.test(URL.canParse(cmsUri) ? cmsUri : '')) {
+    throw new Error(`the CMS needs an http or https URI, not ${cmsUri}`);
+  }
+  if (insecureHttp) return;
+  if (cmsUri !== undefined) {
+    throw new Error('a CMS must reach the gateway over TLS, which is not part of this version: allow --insecure-http');
+  }
+  if (!['127.0.0.1', '::1', 'localhost'].includes(host)) {
+    throw new Error(`open test mode stays on this machine: ${host} needs --insecure-http, and then anyone may command`);
+  }
+}
+
+/** @returns the address that others use for a host that means all interfaces. */
+function reachable(host: string): string {
+  if (host === '0.0.0.0' || host === '::') return '127.0.0.1';
+  return host.includes(':') ? `[${host}]` : host;
+}
+
+/** Open test mode: whoever calls is the CMS. */
+function anyone(model: Model): Peer {
+  return {
+    knows: () => true,
+    attaching: false,
+    configured: () => {},
+    completed: () => {},
+    erase: () => model.forgetCms(),
+  };
+}
+
+function version(): string {
+  return JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')).version;
+}
+
+const HELP = `Usage: tsx gateway/main.ts [options]
+
+Serves streetlight controllers on MQTT as TALQ 2.7.1 devices over HTTP.
+
+  --port N           port of the TALQ API (8090)
+  --host ADDRESS     address to listen on (127.0.0.1)
+  --broker URL       external MQTT broker, e.g. mqtt://127.0.0.1:1883
+  --broker-port N    port of the gateway's own broker (1883)
+  --cms URI          CMS to attach to; without it: open test mode, on this machine only
+  --insecure-http    allow plain HTTP to a CMS or beyond this machine (TLS is not part of this version)
+  --data DIRECTORY   where device addresses are kept; without it they are new at each start
+  --help             this text
+`;
+
+/** @returns the options, or undefined for --help. Throws on a wrong flag. */
+function readFlags(flags: string[]): GatewayOptions | undefined {
+  const { values } = parseArgs({
+    args: flags,
+    options: {
+      port: { type: 'string', default: '8090' },
+      host: { type: 'string', default: '127.0.0.1' },
+      broker: { type: 'string' },
+      'broker-port': { type: 'string', default: '1883' },
+      cms: { type: 'string' },
+      'insecure-http': { type: 'boolean', default: false },
+      data: { type: 'string' },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  if (values.help) return undefined;
+  const toPort = (flag: string, text: string): number => {
+    if (!/^\d{1,5}$/.test(text) || Number(text) > 65535)
+      throw new Error(`${flag} wants a port of 0..65535, not ${text}`);
+    return Number(text);
+  };
+  if (values.broker !== undefined && !/^mqtts?:\/\/./.test(values.broker)) {
+    throw new Error(`--broker wants mqtt://host:port, not ${values.broker}`);
+  }
+  if (values.cms !== undefined && !/^https?:\/\/./.test(values.cms)) {
+    throw new Error(`--cms wants an http or https URI, not ${values.cms}`);
+  }
+  return {
+    port: toPort('--port', values.port),
+    host: values.host,
+    brokerUrl: values.broker,
+    brokerPort: toPort('--broker-port', values['broker-port']),
+    cmsUri: values.cms,
+    insecureHttp: values['insecure-http'],
+    dataDirectory: values.data,
+    now: Date.now,
+    log: (line) => console.log(line),
+  };
+}
+
+/** The command line. Exit code 2: a wrong flag; 1: it cannot start. */
+async function run(flags: string[]): Promise<void> {
+  let options: GatewayOptions | undefined;
+  try {
+    options = readFlags(flags);
+  } catch (error) {
+    console.error(`${(error as Error).message.split('. To specify')[0]} (see --help)`);
+    process.exitCode = 2;
+    return;
+  }
+  if (!options) {
+    console.log(HELP);
+    return;
+  }
+  try {
+    const gateway = await startGateway(options);
+    const stop = (): void => {
+      gateway.close().then(() => process.exit(0));
+    };
+    process.once('SIGINT', stop);
+    process.once('SIGTERM', stop);
+  } catch (error) {
+    console.error((error as Error).message);
+    process.exitCode = 1;
+  }
+}
+
+if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) await run(process.argv.slice(2));

@@ -1,0 +1,306 @@
+/** The TALQ gateway API over HTTP: paths and what they answer. Source: TALQ 2.7.1 gateway API. */
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
+import Fastify, { type FastifyReply, type FastifyRequest } from 'fastify';
+import type { Clock } from '../clock.ts';
+import type { Fleet } from '../fleet.ts';
+import { type Answer, Answers } from './answers.ts';
+import { deviceReference, refusal } from './errors.ts';
+import type { FunctionSpec } from './functions.ts';
+import type { DeviceView, Model } from './model.ts';
+import { dispatch, type Order, toOrders } from './override.ts';
+import { answer, applyRules, type Callers, LONGEST_BODY, toRefusal } from './protocol.ts';
+import {
+  AttributeBody,
+  AttributeParams,
+  ClassParams,
+  CountQuery,
+  type Device,
+  DeviceBodies,
+  DeviceBody,
+  DeviceParams,
+  DevicesQuery,
+  FunctionBody,
+  FunctionParams,
+  FunctionQuery,
+  OverrideCommand,
+  ServiceParams,
+} from './schemas.ts';
+import { SERVICES } from './services.ts';
+import { merge, type Plan, planAttribute, planDevice, planFunction } from './writes.ts';
+
+/** Where the API is. */
+export const BASE = '/talq/gateway';
+/** Devices in a page that names no limit, and in any page at most. */
+const DEFAULT_LIMIT = 100;
+const HIGHEST_LIMIT = 1000;
+
+/** The CMS as the API sees it. */
+export interface Peer extends Callers {
+  /** The CMS has configured the gateway's device. */
+  configured(): void;
+  /** These devices have done what request `origin` wanted, after it was answered with 202. */
+  completed(devices: DeviceView[], origin: string): void;
+  /** The CMS deletes the gateway: everything of that CMS is forgotten and it is attached anew. */
+  erase(): Promise<void>;
+}
+
+/** @returns the server, not yet listening. */
+export function buildApi(options: { model: Model; fleet: Fleet; clock: Clock; peer: Peer; log(line: string): void }) {
+  const { model, fleet, clock, peer, log } = options;
+  const answers = new Answers(clock);
+  const app = Fastify({
+    bodyLimit: LONGEST_BODY,
+    forceCloseConnections: true,
+    exposeHeadRoutes: false,
+    routerOptions: { ignoreTrailingSlash: true, ignoreDuplicateSlashes: true, maxParamLength: 1024 },
+    frameworkErrors: (error, _request, reply) => {
+      const { status, messages } = toRefusal(error, log);
+      answer(reply as FastifyReply, status, messages);
+    },
+  }).withTypeProvider<TypeBoxTypeProvider>();
+  applyRules(app, peer, log);
+
+  const device = (address: string): DeviceView => {
+    const found = model.find(address);
+    if (!found) throw refusal(404, 'resourceNotFound', 'There is no such device.', deviceReference(address));
+    return found;
+  };
+  const functionOf = (view: DeviceView, id: string): FunctionSpec => {
+    const spec = view.functions.find((entry) => entry.id === id);
+    const reference = deviceReference(view.address, id);
+    if (!spec) throw refusal(404, 'resourceNotFound', 'The device has no such function.', reference);
+    return spec;
+  };
+  const attributeOf = (view: DeviceView, spec: FunctionSpec, name: string) => {
+    const attribute = spec.attributes.find((entry) => entry.name === name);
+    const reference = deviceReference(view.address, spec.id, name);
+    if (!attribute) throw refusal(404, 'resourceNotFound', 'The function has no such attribute.', reference);
+    return attribute;
+  };
+  const filtered = (classes: string[] | undefined): DeviceView[] =>
+    classes ? model.devices().filter((view) => classes.includes(view.className)) : model.devices();
+  /** Does a write once, and answers it. */
+  const write = async (request: FastifyRequest, reply: FastifyReply, act: () => Promise<Answer>) => {
+    const { clientAddress, talqRequestId } = request.query as Record<string, string | undefined>;
+    const key = talqRequestId && `${clientAddress} ${talqRequestId}`.toLowerCase();
+    const what = `${request.method} ${request.url} ${JSON.stringify(request.body)}`;
+    const { status, body } = await answers.once(key, what, act);
+    return answer(reply, status, body);
+  };
+  /** Gives orders. @returns whether all were carried out; if not, the CMS hears of it later. */
+  const order = async (request: FastifyRequest, orders: Order[]): Promise<boolean> => {
+    if (orders.length === 0) return true;
+    const { finished, rest } = await dispatch(model, fleet, clock, orders);
+    const { talqRequestId } = request.query as Record<string, string | undefined>;
+    if (!finished && talqRequestId) {
+      rest.then((devices) => devices.length > 0 && peer.completed(devices, talqRequestId));
+    }
+    // 202 came with 2.6: older peers only know that a command was taken.
+    return finished || request.minor < 6;
+  };
+  const carryOut = async (request: FastifyRequest, plan: Plan): Promise<Answer> => {
+    const finished = await order(request, plan.orders);
+    for (const view of new Set(plan.kept.map((entry) => entry.device))) {
+      await model.keep(
+        view,
+        plan.kept.filter((entry) => entry.device === view),
+      );
+    }
+    if (plan.kept.some((entry) => entry.device.controller === undefined)) peer.configured();
+    return { status: finished ? 200 : 202 };
+  };
+  const early = { early: true };
+
+  app.get(`${BASE}/services`, { config: early }, (_request, reply) => answer(reply, 200, SERVICES));
+  app.get(`${BASE}/services/:serviceName`, { config: early, schema: { params: ServiceParams } }, (request, reply) => {
+    const { serviceName } = request.params;
+    const service = SERVICES.find((entry) => entry.name === serviceName);
+    const reference = { resource: 'services', address: serviceName };
+    if (!service) throw refusal(404, 'resourceNotFound', 'There is no such service.', reference);
+    return answer(reply, 200, service);
+  });
+
+  app.get(`${BASE}/device-classes`, { config: early }, (request, reply) =>
+    answer(
+      reply,
+      200,
+      model.classes().map((entry) => (request.minor < 4 ? withoutTime(entry) : entry)),
+    ),
+  );
+  app.get(`${BASE}/device-classes/count`, { config: early }, (request, reply) =>
+    count(request, reply, model.classes().length),
+  );
+  app.get(`${BASE}/device-classes/:className`, { config: early, schema: { params: ClassParams } }, (request, reply) => {
+    const { className } = request.params;
+    const found = model.classes().find((entry) => entry.name === className);
+    const reference = { resource: 'device-classes', address: className };
+    if (!found) throw refusal(404, 'resourceNotFound', 'There is no such class.', reference);
+    return answer(reply, 200, request.minor < 4 ? withoutTime(found) : found);
+  });
+
+  app.get(`${BASE}/devices`, { schema: { querystring: DevicesQuery } }, (request, reply) => {
+    const { deviceClasses, offset, limit } = request.query;
+    const all = filtered(deviceClasses);
+    const first = offset ?? 0;
+    const paged = offset !== undefined || limit !== undefined;
+    const page = paged ? all.slice(first, first + Math.min(limit ?? DEFAULT_LIMIT, HIGHEST_LIMIT)) : all;
+    if (paged) {
+      reply.headers({
+        'pagination-offset': first,
+        'pagination-defaultLimit': DEFAULT_LIMIT,
+        'pagination-count': page.length,
+        'pagination-totalCount': all.length,
+      });
+    }
+    return answer(
+      reply,
+      200,
+      page.map((view) => adapted(request, model.toDevice(view))),
+    );
+  });
+  app.patch(`${BASE}/devices`, { schema: { body: DeviceBodies } }, (request, reply) =>
+    write(request, reply, async () => {
+      const plan: Plan = { kept: [], orders: [] };
+      const views = request.body.map((body) => device(body.address));
+      views.forEach((view, i) => {
+        merge(plan, planDevice(model, view, request.body[i], clock.now()));
+      });
+      return carryOut(request, plan);
+    }),
+  );
+  app.post(`${BASE}/devices`, { schema: { body: DeviceBodies } }, (request, reply) =>
+    write(request, reply, async () => {
+      throw refusal(422, 'serviceConstraintExceeded', 'Devices come from the field; the CMS cannot create them.');
+    }),
+  );
+  app.put(`${BASE}/devices`, { schema: { body: DeviceBodies } }, (request, reply) =>
+    write(request, reply, async () => {
+      for (const body of request.body) device(body.address);
+      throw refusal(422, 'serviceConstraintExceeded', 'Devices cannot be replaced in this version; use PATCH.');
+    }),
+  );
+  app.get(`${BASE}/devices/count`, { schema: { querystring: CountQuery } }, (request, reply) =>
+    count(request, reply, filtered(request.query.deviceClasses).length),
+  );
+
+  const onDevice = { config: early, schema: { params: DeviceParams } };
+  app.get(`${BASE}/devices/:deviceAddress`, onDevice, (request, reply) => {
+    const view = device(request.params.deviceAddress);
+    checkAttached(view);
+    return answer(reply, 200, adapted(request, model.toDevice(view)));
+  });
+  app.patch(
+    `${BASE}/devices/:deviceAddress`,
+    { config: early, schema: { params: DeviceParams, body: DeviceBody } },
+    (request, reply) =>
+      write(request, reply, async () => {
+        const view = device(request.params.deviceAddress);
+        checkAttached(view);
+        return carryOut(request, planDevice(model, view, request.body, clock.now()));
+      }),
+  );
+  app.delete(`${BASE}/devices/:deviceAddress`, { schema: { params: DeviceParams } }, (request, reply) =>
+    write(request, reply, async () => {
+      const view = device(request.params.deviceAddress);
+      const reference = deviceReference(view.address);
+      if (view.controller) {
+        throw refusal(422, 'serviceConstraintExceeded', 'A controller in the field cannot be deleted.', reference);
+      }
+      const deleted = model.toDevice(view);
+      await peer.erase();
+      return { status: 200, body: deleted };
+    }),
+  );
+  app.get(
+    `${BASE}/devices/:deviceAddress/:functionId`,
+    { schema: { params: FunctionParams, querystring: FunctionQuery } },
+    (request, reply) => {
+      const view = device(request.params.deviceAddress);
+      const spec = functionOf(view, request.params.functionId);
+      return answer(reply, 200, model.toFunction(view, spec, request.query.attributeScope));
+    },
+  );
+  app.patch(
+    `${BASE}/devices/:deviceAddress/:functionId`,
+    { schema: { params: FunctionParams, body: FunctionBody } },
+    (request, reply) =>
+      write(request, reply, async () => {
+        const view = device(request.params.deviceAddress);
+        const spec = functionOf(view, request.params.functionId);
+        return carryOut(request, planFunction(model, view, spec, request.body, clock.now()));
+      }),
+  );
+  app.get(
+    `${BASE}/devices/:deviceAddress/:functionId/:attributeName`,
+    { schema: { params: AttributeParams } },
+    (request, reply) => {
+      const view = device(request.params.deviceAddress);
+      const spec = functionOf(view, request.params.functionId);
+      return answer(reply, 200, model.toAttribute(view, spec, attributeOf(view, spec, request.params.attributeName)));
+    },
+  );
+  app.patch(
+    `${BASE}/devices/:deviceAddress/:functionId/:attributeName`,
+    { schema: { params: AttributeParams, body: AttributeBody } },
+    (request, reply) =>
+      write(request, reply, async () => {
+        const view = device(request.params.deviceAddress);
+        const spec = functionOf(view, request.params.functionId);
+        const attribute = attributeOf(view, spec, request.params.attributeName);
+        return carryOut(request, planAttribute(model, view, spec, attribute, request.body, clock.now()));
+      }),
+  );
+  app.post(`${BASE}/override-commands`, { schema: { body: OverrideCommand } }, (request, reply) =>
+    write(request, reply, async () => {
+      const finished = await order(request, toOrders(model, request.body, clock.now()));
+      return { status: finished ? 201 : 202 };
+    }),
+  );
+
+  const paths: Record<string, string[]> = {
+    '/services': ['GET'],
+    '/services/:serviceName': ['GET'],
+    '/device-classes': ['GET'],
+    '/device-classes/count': ['GET'],
+    '/device-classes/:className': ['GET'],
+    '/devices': ['GET', 'POST', 'PUT', 'PATCH'],
+    '/devices/count': ['GET'],
+    '/devices/:deviceAddress': ['GET', 'PATCH', 'DELETE'],
+    '/devices/:deviceAddress/:functionId': ['GET', 'PATCH'],
+    '/devices/:deviceAddress/:functionId/:attributeName': ['GET', 'PATCH'],
+    '/override-commands': ['POST'],
+  };
+  for (const [path, methods] of Object.entries(paths)) {
+    app.route({
+      method: ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'HEAD', 'OPTIONS'].filter(
+        (method) => !methods.includes(method),
+      ),
+      url: `${BASE}${path}`,
+      config: { allow: methods.join(', ') },
+      handler: () => {},
+    });
+  }
+  return app;
+
+  /** While the gateway is being attached, only its own device is open. */
+  function checkAttached(view: DeviceView): void {
+    if (peer.attaching && view.controller) {
+      throw refusal(403, 'genericError', 'The gateway is still being attached to its CMS.');
+    }
+  }
+}
+
+/** Counts are JSON, unless the client takes nothing but text. */
+function count(request: FastifyRequest, reply: FastifyReply, value: number): FastifyReply {
+  if (request.headers.accept?.trim() !== 'text/plain') return answer(reply, 200, value);
+  return reply.type('text/plain; charset=utf-8').send(String(value));
+}
+
+/** @returns the device without what the caller's version does not know: TimeFunction came with 2.4. */
+function adapted(request: FastifyRequest, device: Device): Device {
+  return request.minor < 4 ? withoutTime(device) : device;
+}
+
+function withoutTime<T extends { functions: { type: string }[] }>(owner: T): T {
+  return { ...owner, functions: owner.functions.filter(({ type }) => type !== 'TimeFunction') };
+}

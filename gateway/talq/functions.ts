@@ -1,0 +1,197 @@
+/** Which functions and attributes the gateway's own device and its controllers have. Source: TALQ 2.7.1 data model. */
+import { createHash } from 'node:crypto';
+import { Quantity } from '../../firmware/link/messages.ts';
+import type { Birth } from '../wire.ts';
+import { MEASURES, toLevels } from './mapping.ts';
+import type { AttributeDesc, DeviceClass } from './schemas.ts';
+
+export type Scope = 'configuration' | 'operational' | 'measurement' | 'event';
+
+export interface AttributeSpec extends AttributeDesc {
+  type: string;
+  scope: Scope;
+  /**
+   * What a write does. 'kept': the gateway stores it; 'override': it commands the lamp; 'fixed': TALQ lets a CMS set it,
+   * this version does not; absent: accepted without effect, as for every read-only attribute.
+   */
+  write?: 'kept' | 'override' | 'fixed';
+}
+
+export interface FunctionSpec {
+  id: string;
+  type: string;
+  attributes: AttributeSpec[];
+}
+
+/** The units of a controller that meter power, by their index in the birth: each is an electricalMeterN. */
+export function meteredUnits(birth: Birth): number[] {
+  return birth.units.flatMap((unit, i) => (unit[2].includes(Quantity.ActivePower) ? [i] : []));
+}
+
+const kept = (name: string, type = 'AttributeString', more: Partial<AttributeSpec> = {}): AttributeSpec => ({
+  name,
+  type,
+  scope: 'configuration',
+  write: 'kept',
+  ...more,
+});
+const factory = (name: string, type = 'AttributeString'): AttributeSpec => ({
+  name,
+  type,
+  scope: 'configuration',
+  readOnly: true,
+});
+const measured = (name: string, type = 'AttributeFloat', unit?: string): AttributeSpec => ({
+  name,
+  type,
+  scope: 'measurement',
+  readOnly: true,
+  ...(unit === undefined ? {} : { unit }),
+});
+const event = (name: string): AttributeSpec => ({ name, type: 'AttributeBoolean', scope: 'event', readOnly: true });
+
+const retries = { minValue: 0, maxValue: 100 };
+const period = { minValue: 1, maxValue: 86400, unit: 'Seconds' };
+
+/** Class of the gateway's own device. */
+export const GATEWAY_CLASS = 'reverbere-gateway-1';
+
+export const GATEWAY_FUNCTIONS: FunctionSpec[] = [
+  {
+    id: 'basic',
+    type: 'BasicFunction',
+    attributes: [
+      kept('displayName'),
+      kept('assetId'),
+      factory('swVersion'),
+      measured('currentTime', 'AttributeDateTime'),
+      event('deviceReset'),
+    ],
+  },
+  {
+    id: 'gateway',
+    type: 'GatewayFunction',
+    attributes: [
+      factory('cmsUri', 'AttributeUri'),
+      kept('cmsAddress'),
+      factory('gatewayUri', 'AttributeUri'),
+      factory('gatewayAddress'),
+      kept('retryPeriod', 'AttributeFloat', period),
+      kept('gatewayRetryPeriod', 'AttributeFloat', period),
+      kept('cmsRetryPeriod', 'AttributeFloat', period),
+      kept('gatewayNumberOfRetries', 'AttributeInteger', retries),
+      kept('cmsNumberOfRetries', 'AttributeInteger', retries),
+      kept('crlUrn', 'AttributeUri'),
+      factory('vendor'),
+    ],
+  },
+  { id: 'time', type: 'TimeFunction', attributes: [measured('currentTime', 'AttributeDateTime')] },
+];
+
+/** @returns the functions of a controller's device, by what its birth says. */
+export function controllerFunctions(birth: Birth): FunctionSpec[] {
+  const metered = meteredUnits(birth);
+  const monitored = birth.units[metered[0] ?? 0];
+  return [
+    {
+      id: 'basic',
+      type: 'BasicFunction',
+      attributes: [
+        kept('displayName'),
+        kept('assetId'),
+        factory('serial'),
+        factory('hwType'),
+        factory('swVersion'),
+        measured('currentTime', 'AttributeDateTime'),
+        event('deviceReset'),
+      ],
+    },
+    { id: 'time', type: 'TimeFunction', attributes: [measured('currentTime', 'AttributeDateTime')] },
+    {
+      id: 'communication',
+      type: 'CommunicationFunction',
+      attributes: [
+        factory('communicationType'),
+        factory('logicalAddress'),
+        factory('physicalAddress'),
+        event('communicationFailure'),
+      ],
+    },
+    { id: 'lampActuator1', type: 'LampActuatorFunction', attributes: actuator(birth) },
+    {
+      id: 'lampMonitor1',
+      type: 'LampMonitorFunction',
+      attributes: [factory('actuatorReference'), ...measures(monitored?.[2] ?? [], 'monitor'), event('lampFailure')],
+    },
+    ...metered.map((unit, i) => ({
+      id: `electricalMeter${i + 1}`,
+      type: 'ElectricalMeterFunction',
+      attributes: measures(birth.units[unit][2], 'meter'),
+    })),
+  ];
+}
+
+function actuator(birth: Birth): AttributeSpec[] {
+  return [
+    {
+      name: 'defaultLightState',
+      type: 'AttributeLevelState',
+      scope: 'configuration',
+      unit: 'Percent',
+      readOnly: true,
+      write: 'fixed',
+    },
+    {
+      name: 'targetLightCommand',
+      type: 'AttributeCommand',
+      scope: 'operational',
+      write: 'override',
+      commands: {
+        scope: 'default',
+        states: [{ name: 'LevelState' }],
+        levels: toLevels(birth),
+        attributes: ['reason', 'cmsRefId', 'start', 'expiration', 'rampToLevelTime', 'rampFromLevelTime'],
+      },
+    },
+    measured('feedbackLightCommand', 'AttributeCommand'),
+    measured('actualLightState', 'AttributeLevelState', 'Percent'),
+    { name: 'calendarID', type: 'AttributeString', scope: 'operational', readOnly: true, write: 'fixed' },
+    event('lightStateChange'),
+  ];
+}
+
+function measures(quantities: readonly number[], side: 'monitor' | 'meter'): AttributeSpec[] {
+  const result: AttributeSpec[] = [];
+  for (const quantity of quantities) {
+    const measure = MEASURES[quantity]?.[side];
+    if (measure) result.push(measured(measure.name, 'AttributeFloat', measure.unit));
+    if (quantity === Quantity.ReactivePower && quantities.includes(Quantity.PowerFactor)) {
+      result.push(measured(side === 'monitor' ? 'powerFactorSense' : 'totalPowerFactorSense', 'AttributeFactorSense'));
+    }
+  }
+  return result;
+}
+
+/** @returns the class as announced: every attribute and event that its devices use. Source: TALQ 2.7.1 §4.1. */
+export function describeClass(name: string, functions: FunctionSpec[]): DeviceClass {
+  return {
+    name,
+    functions: functions.map((spec) => ({
+      functionId: spec.id,
+      type: spec.type,
+      attributes: spec.attributes
+        .filter((attribute) => attribute.scope !== 'event')
+        .map(({ type: _type, scope: _scope, write: _write, ...description }) => description),
+      events: spec.attributes
+        .filter((attribute) => attribute.scope === 'event')
+        .map((attribute) => ({ type: attribute.name })),
+    })),
+  };
+}
+
+/** The board's name for people, the content's hash for the rule that a class never shrinks: other content, other class. */
+export function controllerClass(birth: Birth, functions: FunctionSpec[]): string {
+  const content = JSON.stringify(describeClass('', functions));
+  const hash = createHash('sha256').update(content).digest('hex').slice(0, 8);
+  return `reverbere-${birth.board.replace(/[^A-Za-z0-9_-]/g, '_')}-${hash}`;
+}

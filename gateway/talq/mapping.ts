@@ -1,0 +1,121 @@
+/** Between the units and codes of the wire and those of TALQ. Nothing else in the gateway converts. */
+import { CommandKind, ControlType, Quantity, Reason } from '../../firmware/link/messages.ts';
+import type { Birth, FieldCommand } from '../wire.ts';
+import type { Command } from './schemas.ts';
+
+/** A measured attribute: its name, TALQ unit, and the steps of the wire in one such unit. */
+export interface Measure {
+  name: string;
+  unit?: string;
+  steps: number;
+}
+
+/**
+ * What each quantity is called in the lamp monitor (W, VA, var) and in the electrical meter (kW, kVA, kvar).
+ * Source: TALQ 2.7.1 data model, LampMonitorFunction and ElectricalMeterFunction.
+ */
+export const MEASURES: Record<number, { monitor?: Measure; meter?: Measure }> = {
+  [Quantity.SupplyVoltage]: {
+    monitor: { name: 'supplyVoltage', unit: 'Volts', steps: 10 },
+    meter: { name: 'supplyVoltage', unit: 'Volts', steps: 10 },
+  },
+  [Quantity.SupplyCurrent]: {
+    monitor: { name: 'supplyCurrent', unit: 'Amperes', steps: 1000 },
+    meter: { name: 'totalCurrent', unit: 'Amperes', steps: 1000 },
+  },
+  [Quantity.ActivePower]: {
+    monitor: { name: 'activePower', unit: 'Watts', steps: 10 },
+    meter: { name: 'totalPower', unit: 'KiloWatt', steps: 10000 },
+  },
+  [Quantity.ReactivePower]: {
+    monitor: { name: 'reactivePower', unit: 'VoltAmpereReactive', steps: 10 },
+    meter: { name: 'totalVAR', unit: 'KiloVoltAmpereReactive', steps: 10000 },
+  },
+  [Quantity.ApparentPower]: {
+    monitor: { name: 'apparentPower', unit: 'VoltAmperes', steps: 10 },
+    meter: { name: 'totalVA', unit: 'KiloVoltAmpere', steps: 10000 },
+  },
+  [Quantity.PowerFactor]: {
+    monitor: { name: 'powerFactor', steps: 1000 },
+    meter: { name: 'totalPowerFactor', steps: 1000 },
+  },
+  [Quantity.Frequency]: { meter: { name: 'frequency', unit: 'Hertz', steps: 100 } },
+  [Quantity.ActiveEnergy]: {
+    monitor: { name: 'activeEnergy', unit: 'KiloWattHours', steps: 1000 },
+    meter: { name: 'totalActiveEnergy', unit: 'KiloWattHours', steps: 1000 },
+  },
+  [Quantity.ReactiveEnergy]: {
+    meter: { name: 'totalReactiveEnergy', unit: 'KiloVoltAmpereReactiveHours', steps: 1000 },
+  },
+};
+
+/** @returns the value in the measure's unit. Division, not multiplication: 2315 / 10 is 231.5 exactly. */
+export function toUnit(quantity: number, measure: Measure, value: number): number {
+  // TALQ's power factor has no sign; the sense is an attribute of its own.
+  return quantity === Quantity.PowerFactor ? Math.min(Math.abs(value) / measure.steps, 1) : value / measure.steps;
+}
+
+/**
+ * Which way the current is shifted, by the sign of the reactive power: drawn by an inductive load, it lags.
+ * The sign of a power factor is no help: meters use it for either the shift or the direction of the energy.
+ * @returns undefined when there is no shift
+ */
+export function toSense(reactivePower: number): 'lag' | 'lead' | undefined {
+  if (reactivePower === 0) return undefined;
+  return reactivePower > 0 ? 'lag' : 'lead';
+}
+
+const REASONS: Record<number, 'default' | 'override' | 'sensor' | 'program'> = {
+  [Reason.Default]: 'default',
+  [Reason.Override]: 'override',
+  [Reason.Sensor]: 'sensor',
+  [Reason.Program]: 'program',
+};
+
+export function toReason(reason: number | undefined): 'default' | 'override' | 'sensor' | 'program' {
+  return REASONS[reason ?? Reason.Default];
+}
+
+/** @returns the ranges of levels in % that the controller's gear can be set to. */
+export function toLevels(birth: Birth): { start: number; end: number }[] {
+  const lowest = birth.control === ControlType.Switch ? 100 : Math.max(birth.minimumLevel, 1);
+  return [
+    { start: 0, end: 0 },
+    { start: lowest, end: 100 },
+  ];
+}
+
+/** Longest ramp that the wire carries, in s. */
+export const LONGEST_RAMP = 100000;
+
+/**
+ * @param level % of the command's state, already checked
+ * @param reference what stands for its cmsRefId on the wire
+ * @param now ms UTC: a start that has passed is not sent
+ */
+export function toFieldCommand(
+  command: Command,
+  level: number,
+  reference: string | undefined,
+  now: number,
+): FieldCommand {
+  const start = command.start === undefined ? undefined : Date.parse(command.start);
+  return {
+    kind: CommandKind.Override,
+    level,
+    start: start === undefined || start <= now ? undefined : Math.round(start / 1000),
+    expiration: command.expiration === undefined ? undefined : Math.round(Date.parse(command.expiration) / 1000),
+    rampTo: tenths(command.rampToLevelTime),
+    rampFrom: tenths(command.rampFromLevelTime),
+    reference,
+  };
+}
+
+function tenths(seconds: number | undefined): number | undefined {
+  return seconds === undefined ? undefined : Math.round(seconds * 10);
+}
+
+/** @param time ms UTC. @returns RFC 3339 */
+export function toTimestamp(time: number): string {
+  return new Date(time).toISOString();
+}

@@ -1,0 +1,378 @@
+/** The gateway and its controllers as TALQ devices: stable addresses, classes, and every attribute's value and time. */
+import { createHash, randomUUID } from 'node:crypto';
+import { Quantity, Reason, TOPIC_ROOT } from '../../firmware/link/messages.ts';
+import type { Clock } from '../clock.ts';
+import type { Controller, Fleet, Reading, State } from '../fleet.ts';
+import type { Json, Store } from '../store.ts';
+import type { Birth } from '../wire.ts';
+import {
+  type AttributeSpec,
+  controllerClass,
+  controllerFunctions,
+  describeClass,
+  type FunctionSpec,
+  GATEWAY_CLASS,
+  GATEWAY_FUNCTIONS,
+  meteredUnits,
+} from './functions.ts';
+import { MEASURES, toReason, toSense, toTimestamp, toUnit } from './mapping.ts';
+import type { Attribute, Command, Device, DeviceClass, TalqFunction } from './schemas.ts';
+
+export const NIL = '00000000-0000-0000-0000-000000000000';
+/** Bytes of a reference that a controller keeps. */
+const LONGEST_REFERENCE = 64;
+/** Long references remembered for each controller: the one in action, the one waiting, and those they replaced. */
+const MOST_REFERENCES = 4;
+
+/** A value and the ms UTC it belongs to. An undefined value: never set. */
+export interface Valued {
+  value?: unknown;
+  time?: number;
+}
+
+/** What is stored of a device. */
+interface DeviceRecord {
+  address: string;
+  /** ms UTC */
+  created: number;
+  /** Attributes written by the CMS, by `function/attribute`. */
+  values: Record<string, { value: Json; time: number }>;
+}
+interface ControllerRecord extends DeviceRecord {
+  /** Place in lists, for ever. */
+  sequence: number;
+  birth: Birth;
+  bornAt: number;
+  /** The last command that the CMS gave and the controller took. */
+  target?: { command: Command; time: number };
+  /** Short reference on the wire to the CMS's own long one, oldest first. */
+  references: [string, string][];
+}
+
+/** One device; `controller` is absent on the gateway's own. */
+export interface DeviceView {
+  address: string;
+  className: string;
+  functions: FunctionSpec[];
+  controller?: Controller;
+}
+
+/** How this gateway and its CMS call each other. */
+export interface Addresses {
+  cmsUri?: string;
+  cmsAddress: string;
+  gatewayAddress: string;
+}
+
+export class Model {
+  /** Set by the CMS connection. Without a CMS the gateway device answers under an address of its own. */
+  addresses: Addresses = { cmsAddress: NIL, gatewayAddress: NIL };
+  private gateway!: DeviceRecord;
+  private readonly records = new Map<string, ControllerRecord>();
+  private readonly byAddress = new Map<string, string>();
+  private readonly views = new Map<string, { birth: Birth; view: DeviceView }>();
+  private sequence = 0;
+
+  /** @param info what the gateway says of itself */
+  constructor(
+    private readonly fleet: Fleet,
+    private readonly store: Store,
+    private readonly clock: Clock,
+    readonly info: { gatewayUri: string; version: string },
+    private readonly log: (line: string) => void,
+  ) {}
+
+  /** Takes up what was stored, and from then on stores each new controller and each changed birth. */
+  async load(): Promise<void> {
+    const stored = await this.store.load();
+    for (const [key, json] of stored) {
+      if (!key.startsWith('devices/')) continue;
+      const record = json as unknown as ControllerRecord;
+      const id = key.slice('devices/'.length);
+      this.add(id, record);
+      this.fleet.restore(id, record.birth, record.bornAt);
+    }
+    const gateway = stored.get('gateway') as unknown as DeviceRecord | undefined;
+    this.gateway = gateway ?? { address: randomUUID(), created: this.clock.now(), values: {} };
+    if (!gateway) await this.store.save('gateway', this.gateway as unknown as Json);
+    this.fleet.onChange((controller, change) => {
+      if (change === 'birth') this.register(controller);
+    });
+  }
+
+  /** @returns the gateway first, then the controllers in the order in which they appeared. */
+  devices(): DeviceView[] {
+    const ids = [...this.records].sort((a, b) => a[1].sequence - b[1].sequence).map(([id]) => id);
+    return [this.gatewayDevice(), ...ids.map((id) => this.view(id))];
+  }
+
+  /** @param address in any case */
+  find(address: string): DeviceView | undefined {
+    const lower = address.toLowerCase();
+    if (lower === this.gatewayAddress()) return this.gatewayDevice();
+    const id = this.byAddress.get(lower);
+    return id === undefined ? undefined : this.view(id);
+  }
+
+  gatewayDevice(): DeviceView {
+    return { address: this.gatewayAddress(), className: GATEWAY_CLASS, functions: GATEWAY_FUNCTIONS };
+  }
+
+  classes(): DeviceClass[] {
+    const classes = new Map<string, DeviceClass>();
+    for (const { className, functions } of this.devices()) {
+      if (!classes.has(className)) classes.set(className, describeClass(className, functions));
+    }
+    return [...classes.values()];
+  }
+
+  nameOf(device: DeviceView): string {
+    return String(this.read(device, 'basic', 'displayName').value);
+  }
+
+  toDevice(device: DeviceView): Device {
+    return {
+      address: device.address,
+      name: this.nameOf(device),
+      class: device.className,
+      functions: device.functions.map((spec) => this.toFunction(device, spec)),
+    };
+  }
+
+  /** @param scope only attributes of this scope, in any case. Attributes that were never measured are left out. */
+  toFunction(device: DeviceView, spec: FunctionSpec, scope?: string): TalqFunction {
+    const result: TalqFunction = { id: spec.id, type: spec.type };
+    for (const attribute of spec.attributes) {
+      if (scope !== undefined && attribute.scope !== scope.toLowerCase()) continue;
+      const value = this.toAttribute(device, spec, attribute);
+      if (value.timestamp !== undefined) result[attribute.name] = value;
+    }
+    return result;
+  }
+
+  toAttribute(device: DeviceView, spec: FunctionSpec, attribute: AttributeSpec): Attribute {
+    const { value, time } = this.read(device, spec.id, attribute.name);
+    const result: Attribute = { type: attribute.type };
+    if (value !== undefined) result.value = value;
+    if (time !== undefined) result.timestamp = toTimestamp(time);
+    return result;
+  }
+
+  /** @returns an attribute's value now; neither value nor time when it was never measured. */
+  read(device: DeviceView, functionId: string, name: string): Valued {
+    const kept = this.recordOf(device).values[`${functionId}/${name}`];
+    if (kept) return kept;
+    if (!device.controller) return this.readGateway(functionId, name);
+    const record = this.records.get(device.controller.id);
+    return record ? readController(device.controller, record, functionId, name) : {};
+  }
+
+  /** Stores values that the CMS wrote, all or none. Resolves when they are durable. */
+  async keep(
+    device: DeviceView,
+    values: { functionId: string; name: string; value: Json; time: number }[],
+  ): Promise<void> {
+    const record = this.recordOf(device);
+    for (const { functionId, name, value, time } of values) {
+      // Who the CMS is belongs to the connection, which stores it.
+      if (name === 'cmsAddress') this.addresses.cmsAddress = String(value).toLowerCase();
+      else record.values[`${functionId}/${name}`] = { value, time };
+    }
+    await this.save(device.controller?.id);
+  }
+
+  /** A controller took a command; undefined: it took everything back. */
+  async commanded(id: string, command: Command | undefined): Promise<void> {
+    const record = this.records.get(id);
+    if (!record) return;
+    record.target = command && { command, time: this.clock.now() };
+    await this.save(id);
+  }
+
+  /** @returns what stands for a cmsRefId on the wire: itself, or a short name when it is too long for controllers. */
+  shorten(id: string, reference: string): string {
+    const record = this.records.get(id);
+    if (!record || (Buffer.byteLength(reference) <= LONGEST_REFERENCE && !reference.startsWith('~'))) return reference;
+    const short = `~${createHash('sha256').update(reference).digest('base64url').slice(0, 20)}`;
+    const others = record.references.filter(([name]) => name !== short);
+    record.references = [...others, [short, reference] as [string, string]].slice(-MOST_REFERENCES);
+    this.save(id);
+    return short;
+  }
+
+  /** The CMS that wrote them is gone: forgets its values and commands. Controllers and addresses stay. */
+  async forgetCms(): Promise<void> {
+    this.gateway.values = {};
+    await this.save(undefined);
+    for (const [id, record] of this.records) {
+      record.values = {};
+      record.target = undefined;
+      await this.save(id);
+    }
+  }
+
+  private gatewayAddress(): string {
+    const { gatewayAddress } = this.addresses;
+    return gatewayAddress === NIL ? this.gateway.address : gatewayAddress;
+  }
+
+  private register(controller: Controller): void {
+    const known = this.records.get(controller.id);
+    if (known && known.bornAt === controller.bornAt) return;
+    const record: ControllerRecord = {
+      ...(known ?? {
+        address: randomUUID(),
+        created: this.clock.now(),
+        sequence: this.sequence + 1,
+        values: {},
+        references: [],
+      }),
+      birth: controller.birth,
+      bornAt: controller.bornAt,
+    };
+    this.add(controller.id, record);
+    this.save(controller.id);
+  }
+
+  private add(id: string, record: ControllerRecord): void {
+    this.records.set(id, record);
+    this.byAddress.set(record.address, id);
+    this.sequence = Math.max(this.sequence, record.sequence);
+  }
+
+  private recordOf(device: DeviceView): DeviceRecord {
+    return (device.controller && this.records.get(device.controller.id)) ?? this.gateway;
+  }
+
+  private async save(id: string | undefined): Promise<void> {
+    const record: DeviceRecord | undefined = id === undefined ? this.gateway : this.records.get(id);
+    try {
+      // A copy without undefined members, as JSON keeps it.
+      await this.store.save(id === undefined ? 'gateway' : `devices/${id}`, JSON.parse(JSON.stringify(record)));
+    } catch (error) {
+      this.log(`cannot store ${id ?? 'the gateway'}: ${(error as Error).message}`);
+    }
+  }
+
+  private view(id: string): DeviceView {
+    const controller = this.fleet.controllers.get(id) as Controller;
+    const { address } = this.records.get(id) as ControllerRecord;
+    const cached = this.views.get(id);
+    if (cached?.birth === controller.birth) return cached.view;
+    const functions = controllerFunctions(controller.birth);
+    const view = { address, className: controllerClass(controller.birth, functions), functions, controller };
+    this.views.set(id, { birth: controller.birth, view });
+    return view;
+  }
+
+  private readGateway(functionId: string, name: string): Valued {
+    const now = this.clock.now();
+    const since = (value?: unknown): Valued => ({ value, time: this.gateway.created });
+    if (name === 'currentTime') return { value: toTimestamp(now), time: now };
+    const values: Record<string, Valued> =
+      functionId === 'basic'
+        ? { displayName: since('Réverbère gateway'), assetId: since(''), swVersion: since(this.info.version) }
+        : {
+            cmsUri: since(this.addresses.cmsUri),
+            cmsAddress: since(this.addresses.cmsAddress),
+            gatewayUri: since(this.info.gatewayUri),
+            gatewayAddress: since(this.gatewayAddress()),
+            retryPeriod: since(30),
+            gatewayRetryPeriod: since(30),
+            cmsRetryPeriod: since(30),
+            gatewayNumberOfRetries: since(3),
+            cmsNumberOfRetries: since(3),
+            crlUrn: since(),
+            vendor: since('Réverbère'),
+          };
+    return values[name] ?? {};
+  }
+}
+
+function readController(controller: Controller, record: ControllerRecord, functionId: string, name: string): Valued {
+  const { birth, state } = controller;
+  const known = (value: unknown): Valued => ({ value, time: record.created });
+  const born = (value: unknown): Valued => ({ value, time: controller.bornAt });
+  switch (name) {
+    case 'displayName':
+    case 'serial':
+    case 'physicalAddress':
+      return known(controller.id);
+    case 'logicalAddress':
+      return known(`${TOPIC_ROOT}/${controller.id}`);
+    case 'assetId':
+    case 'calendarID':
+      return known('');
+    case 'communicationType':
+      return known('MQTT');
+    case 'actuatorReference':
+      return known('lampActuator1');
+    case 'hwType':
+      return born(birth.board);
+    case 'swVersion':
+      return born(birth.version);
+    case 'defaultLightState':
+      return born({ name: 'LevelState', value: birth.defaultLevel });
+    case 'communicationFailure':
+      return { value: !controller.online, time: controller.linkedAt };
+    case 'lampFailure':
+      return {}; // the wire does not tell yet
+  }
+  if (state) {
+    const { time } = state;
+    switch (name) {
+      case 'currentTime':
+        return state.timed ? { value: toTimestamp(time), time } : {};
+      case 'deviceReset':
+        return state.uptime === undefined ? {} : { value: true, time: time - state.uptime * 1000 };
+      case 'lightStateChange':
+        return { value: true, time: state.since };
+      case 'actualLightState':
+        return state.level === undefined ? {} : { value: { name: 'LevelState', value: Math.round(state.level) }, time };
+      case 'feedbackLightCommand':
+        return feedback(state, record);
+      case 'targetLightCommand':
+        return target(state, record);
+    }
+  }
+  if (name === 'targetLightCommand' && record.target) return { value: record.target.command, time: record.target.time };
+  const meters = meteredUnits(birth);
+  if (functionId === 'lampMonitor1') return readUnit(controller, meters[0] ?? 0, 'monitor', name);
+  const meter = /^electricalMeter(\d+)$/.exec(functionId);
+  return meter ? readUnit(controller, meters[Number(meter[1]) - 1], 'meter', name) : {};
+}
+
+/** The command in action, as the controller reports it. */
+function feedback(state: State, record: ControllerRecord): Valued {
+  if (state.command === undefined) return {};
+  const command: Command = { state: { name: 'LevelState', value: state.command }, reason: toReason(state.reason) };
+  if (state.reference !== undefined) {
+    command.cmsRefId = record.references.find(([short]) => short === state.reference)?.[1] ?? state.reference;
+  }
+  if (state.reason === Reason.Override) command.start = toTimestamp(state.since);
+  if (state.expiration !== undefined) command.expiration = toTimestamp(state.expiration * 1000);
+  return { value: command, time: state.since };
+}
+
+/** The last command the lamp got: the CMS's own words, until something else took effect after it. */
+function target(state: State, record: ControllerRecord): Valued {
+  const given = record.target;
+  if (given && (state.command === undefined || state.since <= given.time))
+    return { value: given.command, time: given.time };
+  return feedback(state, record);
+}
+
+function readUnit(controller: Controller, unit: number, side: 'monitor' | 'meter', name: string): Valued {
+  const quantities = controller.birth.units[unit]?.[2] ?? [];
+  const readings: (Reading | undefined)[] = controller.readings[unit] ?? [];
+  if (/owerFactorSense$/.test(name)) {
+    const reading = readings[quantities.indexOf(Quantity.ReactivePower)];
+    const sense = reading && toSense(reading.value);
+    return sense === undefined ? {} : { value: sense, time: reading?.time };
+  }
+  const at = quantities.findIndex((quantity) => MEASURES[quantity]?.[side]?.name === name);
+  const measure = MEASURES[quantities[at]]?.[side];
+  const reading = readings[at];
+  if (!measure || !reading) return {};
+  return { value: toUnit(quantities[at], measure, reading.value), time: reading.time };
+}

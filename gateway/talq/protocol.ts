@@ -1,0 +1,185 @@
+/**
+ * TALQ's rules for every request, whatever it asks: versions, addresses, request ids, encodings, and errors as arrays.
+ * Order of the checks: route, version, clientAddress, talqRequestId, encoding, JSON, schema, and then the handlers'.
+ * Source: TALQ 2.7.1 §3.3-3.5.
+ */
+import { promisify } from 'node:util';
+import { deflate, gunzip, gzip, inflate, inflateRaw } from 'node:zlib';
+import Ajv from 'ajv';
+import ajvFormats from 'ajv-formats';
+import type { FastifyInstance, FastifyReply, FastifyRequest, FastifySchemaCompiler } from 'fastify';
+import { Refusal, refusal } from './errors.ts';
+import type { ErrorMessage } from './schemas.ts';
+
+/** What this gateway speaks. */
+export const VERSION = '2.7.1';
+const MINOR = 7;
+/** Bytes of the longest body, also after decompression. */
+export const LONGEST_BODY = 1048576;
+
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+const WRITES = new Set(['POST', 'PUT', 'PATCH', 'DELETE']);
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** MINOR of the version that the caller speaks, at most ours. */
+    minor: number;
+  }
+  interface FastifyContextConfig {
+    /** The path exists, this method does not; value of the Allow header. */
+    allow?: string;
+    /** A CMS may ask this while the gateway is being attached to it. */
+    early?: boolean;
+  }
+}
+
+/** Who may call. */
+export interface Callers {
+  knows(clientAddress: string): boolean;
+  /** The gateway is being attached: only `early` routes answer. */
+  readonly attaching: boolean;
+}
+
+/** Puts the rules in front of every route of `app`. */
+export function applyRules(app: FastifyInstance, callers: Callers, log: (line: string) => void): void {
+  app.decorateRequest('minor', MINOR);
+  app.setValidatorCompiler(compileValidator());
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('*', { parseAs: 'buffer' }, (request: FastifyRequest, body: Buffer) =>
+    parseBody(request, body),
+  );
+  app.addHook('onRequest', async (request, reply) => {
+    reply.headers({ 'talq-api-version': VERSION, 'cache-control': 'no-transform' });
+    if (request.is404) return;
+    const { allow, early } = request.routeOptions.config;
+    if (allow !== undefined) {
+      reply.header('allow', allow);
+      throw refusal(405, 'genericError', `${request.method} is not defined here.`);
+    }
+    checkVersion(request, reply);
+    const address = checkUuid(request, 'clientAddress');
+    if (!callers.knows(address)) {
+      throw refusal(400, 'parameterValueNotValid', 'clientAddress is unknown to this gateway.');
+    }
+    if (callers.attaching && !early) {
+      throw refusal(403, 'genericError', 'The gateway is still being attached to its CMS.');
+    }
+    const query = request.query as Record<string, unknown>;
+    // Request ids came with 2.6.
+    if (WRITES.has(request.method) && (request.minor >= 6 || query.talqRequestId !== undefined)) {
+      checkUuid(request, 'talqRequestId');
+    }
+    if (query.talqOriginRequestId !== undefined) checkUuid(request, 'talqOriginRequestId');
+    encodingOf(request);
+  });
+  app.addHook('onSend', async (request, reply, payload) => encode(request, reply, payload));
+  app.setNotFoundHandler((request) => {
+    throw refusal(404, 'resourceNotFound', `${request.url.split('?')[0]} does not exist.`);
+  });
+  app.setErrorHandler((error, request, reply) => {
+    const { status, messages } = toRefusal(error, log);
+    // 422 came with 2.6.
+    return answer(reply, status === 422 && request.minor < 6 ? 400 : status, messages);
+  });
+}
+
+/** Sends a body as JSON of a known length; undefined: none. */
+export function answer(reply: FastifyReply, status: number, body?: unknown): FastifyReply {
+  reply.code(status);
+  return body === undefined ? reply.send() : reply.type('application/json; charset=utf-8').send(JSON.stringify(body));
+}
+
+function checkVersion(request: FastifyRequest, reply: FastifyReply): void {
+  const given = request.headers['talq-api-version'];
+  if (given === undefined) throw refusal(400, 'headerMissing', 'talq-api-version is missing.');
+  const parts = /^(\d{1,4})\.(\d{1,4})\.(\d{1,4})$/.exec(String(given));
+  if (parts?.[1] !== '2') {
+    throw refusal(400, 'headerValueNotValid', `talq-api-version is not 2.x.y; this gateway speaks ${VERSION}.`);
+  }
+  request.minor = Math.min(Number(parts[2]), MINOR);
+  // The side with the higher version adapts to the other.
+  if (request.minor < MINOR) reply.header('talq-api-version', given);
+}
+
+function checkUuid(request: FastifyRequest, name: string): string {
+  const value = (request.query as Record<string, unknown>)[name];
+  if (value === undefined) throw refusal(400, 'parameterMissing', `${name} is missing.`);
+  if (typeof value !== 'string' || !UUID.test(value)) {
+    throw refusal(400, 'parameterValueNotValid', `${name} is not a UUID.`);
+  }
+  return value.toLowerCase();
+}
+
+function encodingOf(request: FastifyRequest): 'gzip' | 'deflate' | undefined {
+  const encoding = (request.headers['content-encoding'] ?? 'identity').toLowerCase().trim();
+  if (encoding === 'gzip' || encoding === 'deflate') return encoding;
+  if (encoding === 'identity' || encoding === '') return undefined;
+  throw refusal(415, 'genericError', 'Content-Encoding is none, gzip or deflate.');
+}
+
+const unpackGzip = promisify<Buffer, { maxOutputLength: number }, Buffer>(gunzip);
+const unpackZlib = promisify<Buffer, { maxOutputLength: number }, Buffer>(inflate);
+const unpackRaw = promisify<Buffer, { maxOutputLength: number }, Buffer>(inflateRaw);
+const packGzip = promisify<Buffer, Buffer>(gzip);
+const packZlib = promisify<Buffer, Buffer>(deflate);
+
+async function parseBody(request: FastifyRequest, body: Buffer): Promise<unknown> {
+  const media = request.headers['content-type']?.split(';')[0].trim().toLowerCase();
+  if (media && media !== 'application/json') throw refusal(415, 'genericError', 'Content-Type is application/json.');
+  const encoding = encodingOf(request);
+  const limit = { maxOutputLength: LONGEST_BODY };
+  try {
+    let bytes = body;
+    if (encoding === 'gzip') bytes = await unpackGzip(body, limit);
+    // RFC 9110 section 8.4.1.2: the zlib format, but some clients send it bare.
+    if (encoding === 'deflate') bytes = await unpackZlib(body, limit).catch(() => unpackRaw(body, limit));
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+  } catch (error) {
+    throw refusal(400, 'payloadError', `The body is no JSON in UTF-8: ${(error as Error).message}`);
+  }
+}
+
+/** An answer has the encoding of its request, also where the client would accept another. */
+async function encode(request: FastifyRequest, reply: FastifyReply, payload: unknown): Promise<unknown> {
+  if (typeof payload !== 'string' || payload === '') return payload;
+  const encoding = (request.headers['content-encoding'] ?? '').toLowerCase().trim();
+  if (encoding !== 'gzip' && encoding !== 'deflate') return payload;
+  const bytes = Buffer.from(payload);
+  const packed = await (encoding === 'gzip' ? packGzip(bytes) : packZlib(bytes));
+  reply.headers({ 'content-encoding': encoding, 'content-length': packed.length });
+  return packed;
+}
+
+interface RequestError extends Error {
+  validation?: { keyword: string; message?: string; instancePath: string; params: Record<string, unknown> }[];
+  validationContext?: string;
+  statusCode?: number;
+  code?: string;
+}
+
+/** @returns the refusal for anything thrown on the way; what is not the caller's fault is logged. */
+export function toRefusal(thrown: unknown, log: (line: string) => void): { status: number; messages: ErrorMessage[] } {
+  if (thrown instanceof Refusal) return thrown;
+  const error = thrown as RequestError;
+  const first = error.validation?.[0];
+  if (first) {
+    const place = `${error.validationContext}${first.instancePath}`;
+    const missing = first.keyword === 'required';
+    const parameter = missing ? 'parameterMissing' : 'parameterValueNotValid';
+    const key = error.validationContext === 'body' ? 'payloadError' : parameter;
+    return refusal(400, key, `${place} ${first.message}`);
+  }
+  if (error.code === 'FST_ERR_CTP_EMPTY_JSON_BODY') return refusal(400, 'payloadError', 'The body is missing.');
+  if (error.statusCode && error.statusCode < 500) return refusal(error.statusCode, 'genericError', error.message);
+  log(`request failed: ${error.stack ?? error.message}`);
+  return refusal(500, 'genericError', 'The gateway failed; see its log.');
+}
+
+/** Bodies are taken as they are; parameters are text and become what their schema says. */
+function compileValidator(): FastifySchemaCompiler<object> {
+  const exact = { strict: true, allErrors: false, removeAdditional: false, coerceTypes: false } as const;
+  const bodies = new Ajv({ ...exact, allowUnionTypes: true });
+  const parameters = new Ajv({ ...exact, coerceTypes: 'array' });
+  for (const ajv of [bodies, parameters]) ajvFormats(ajv);
+  return ({ schema, httpPart }) => (httpPart === 'body' ? bodies : parameters).compile(schema);
+}

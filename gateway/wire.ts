@@ -1,0 +1,235 @@
+/** The link's CBOR messages, from and to plain objects. What comes from outside is bounded, checked and typed here. */
+import { Encoder } from 'cbor-x';
+import Type, { type Static, type TSchema } from 'typebox';
+import { Compile } from 'typebox/compile';
+import {
+  AckCode,
+  AckKey,
+  BirthKey,
+  CommandKey,
+  type CommandKind,
+  ControlType,
+  PROTOCOL_VERSION,
+  Quantity,
+  Reason,
+  ReportKey,
+  ResetCode,
+  TimeKey,
+} from '../firmware/link/messages.ts';
+
+/** Bytes of the longest message that is looked at. */
+export const LONGEST_MESSAGE = 4096;
+/** Maps, arrays in them, arrays in those: nothing in the format lies deeper. */
+const DEEPEST = 4;
+
+const uint32 = Type.Integer({ minimum: 0, maximum: 4294967295 });
+const percent = Type.Integer({ minimum: 0, maximum: 100 });
+const whole = Type.Integer({ minimum: Number.MIN_SAFE_INTEGER, maximum: Number.MAX_SAFE_INTEGER });
+
+/** Who a controller is and what it can do, see `BirthKey`. */
+export type Birth = Static<typeof Birth>;
+export const Birth = Type.Object({
+  protocol: Type.Literal(PROTOCOL_VERSION),
+  board: Type.String({ minLength: 1, maxLength: 64 }),
+  version: Type.String({ minLength: 1, maxLength: 64 }),
+  boot: uint32,
+  reset: Type.Integer({ minimum: ResetCode.Unknown, maximum: ResetCode.Brownout }),
+  control: Type.Integer({ minimum: ControlType.Switch, maximum: ControlType.Analog }),
+  minimumLevel: percent,
+  defaultLevel: percent,
+  units: Type.Array(
+    Type.Tuple([
+      Type.Integer({ minimum: 0, maximum: 255 }),
+      Type.String({ maxLength: 64 }),
+      Type.Array(Type.Integer({ minimum: 0, maximum: Quantity.ReactiveEnergy }), { maxItems: 32, uniqueItems: true }),
+    ]),
+    { maxItems: 16 },
+  ),
+});
+
+/** State and readings of one instant, see `ReportKey`. Absent is unknown. */
+export type Report = Static<typeof Report>;
+export const Report = Type.Object({
+  number: Type.Optional(uint32),
+  time: Type.Optional(uint32),
+  uptime: Type.Optional(uint32),
+  level: Type.Optional(Type.Number({ minimum: 0, maximum: 100 })),
+  command: Type.Optional(percent),
+  reason: Type.Optional(Type.Integer({ minimum: Reason.Default, maximum: Reason.Program })),
+  reference: Type.Optional(Type.String({ maxLength: 64 })),
+  boot: Type.Optional(uint32),
+  since: Type.Optional(uint32),
+  expiration: Type.Optional(uint32),
+  units: Type.Optional(
+    Type.Array(Type.Union([Type.Null(), Type.Array(Type.Union([Type.Null(), whole]), { minItems: 1, maxItems: 33 })]), {
+      maxItems: 16,
+    }),
+  ),
+});
+
+/** What became of a command, see `AckKey`. */
+export type Ack = Static<typeof Ack>;
+export const Ack = Type.Object({
+  number: uint32,
+  code: Type.Integer({ minimum: AckCode.Done, maximum: AckCode.NoClock }),
+});
+
+const Link = Type.Union([Type.Literal(0), Type.Literal(1)]);
+
+/** An order to one controller, in the units of the wire. */
+export interface FieldCommand {
+  kind: CommandKind;
+  /** % */
+  level?: number;
+  /** s UTC */
+  start?: number;
+  expiration?: number;
+  /** 0.1 s */
+  rampTo?: number;
+  rampFrom?: number;
+  /** at most 64 bytes */
+  reference?: string;
+}
+
+const BIRTH_FIELDS: [number, keyof Birth][] = [
+  [BirthKey.Protocol, 'protocol'],
+  [BirthKey.Board, 'board'],
+  [BirthKey.Version, 'version'],
+  [BirthKey.Boot, 'boot'],
+  [BirthKey.Reset, 'reset'],
+  [BirthKey.Control, 'control'],
+  [BirthKey.MinimumLevel, 'minimumLevel'],
+  [BirthKey.DefaultLevel, 'defaultLevel'],
+  [BirthKey.Units, 'units'],
+];
+const REPORT_FIELDS: [number, keyof Report][] = [
+  [ReportKey.Number, 'number'],
+  [ReportKey.Time, 'time'],
+  [ReportKey.Uptime, 'uptime'],
+  [ReportKey.Level, 'level'],
+  [ReportKey.Command, 'command'],
+  [ReportKey.Reason, 'reason'],
+  [ReportKey.Reference, 'reference'],
+  [ReportKey.Boot, 'boot'],
+  [ReportKey.Since, 'since'],
+  [ReportKey.Expiration, 'expiration'],
+  [ReportKey.Units, 'units'],
+];
+const ACK_FIELDS: [number, keyof Ack][] = [
+  [AckKey.Number, 'number'],
+  [AckKey.Code, 'code'],
+];
+
+// `int64AsNumber` and `useTag259ForMaps` are missing in the package's types.
+const codec = new Encoder({
+  useRecords: false,
+  variableMapSize: true,
+  tagUint8Array: false,
+  mapsAsObjects: false,
+  useTag259ForMaps: false,
+  int64AsNumber: true,
+} as ConstructorParameters<typeof Encoder>[0]);
+
+export const decodeBirth = decoder(Birth, (value) => named(value, BIRTH_FIELDS));
+export const decodeReport = decoder(Report, (value) => named(value, REPORT_FIELDS));
+export const decodeAck = decoder(Ack, (value) => named(value, ACK_FIELDS));
+export const decodeLink = decoder(Link, (value) => value);
+
+/** @returns the command as CBOR with `number` in it. */
+export function encodeCommand(number: number, command: FieldCommand): Buffer {
+  const message = new Map<number, unknown>([
+    [CommandKey.Number, number],
+    [CommandKey.Kind, command.kind],
+  ]);
+  const optional: [number, unknown][] = [
+    [CommandKey.Level, command.level],
+    [CommandKey.Start, command.start],
+    [CommandKey.Expiration, command.expiration],
+    [CommandKey.RampTo, command.rampTo],
+    [CommandKey.RampFrom, command.rampFrom],
+    [CommandKey.Reference, command.reference],
+  ];
+  for (const [key, value] of optional) if (value !== undefined) message.set(key, value);
+  return codec.encode(message);
+}
+
+/** @param time ms UTC */
+export function encodeTime(time: number): Buffer {
+  const milliseconds = Math.floor(time);
+  return codec.encode(
+    new Map([
+      [TimeKey.Seconds, Math.floor(milliseconds / 1000)],
+      [TimeKey.Milliseconds, milliseconds % 1000],
+    ]),
+  );
+}
+
+/** @returns a function that gives the message, or why it is none. */
+function decoder<T extends TSchema>(schema: T, shape: (value: unknown) => unknown) {
+  const check = Compile(schema);
+  return (payload: Uint8Array): Static<T> | Error => {
+    if (payload.length > LONGEST_MESSAGE) return new Error(`${payload.length} bytes are too many`);
+    const fault = inspect(payload);
+    if (fault !== undefined) return new Error(fault);
+    try {
+      const value = shape(codec.decode(payload));
+      if (check.Check(value)) return value as Static<T>;
+      const first = check.Errors(value)[0];
+      return new Error(`${first?.instancePath || 'message'} ${first?.message}`);
+    } catch (error) {
+      return error as Error;
+    }
+  };
+}
+
+/** Integer keys to names; unknown keys are left out, so that a newer firmware can say more. */
+function named(value: unknown, fields: [number, string][]): unknown {
+  if (!(value instanceof Map)) return value;
+  const result: Record<string, unknown> = {};
+  for (const [key, name] of fields) if (value.has(key)) result[name] = value.get(key);
+  return result;
+}
+
+/**
+ * Walks over one CBOR item without building anything, so that the decoder only ever sees input of bounded depth,
+ * without tags and without lengths that lie. Source: RFC 8949 section 3 and appendix C.
+ * @returns why the payload is refused, undefined when it is well-formed
+ */
+function inspect(payload: Uint8Array): string | undefined {
+  const view = new DataView(payload.buffer, payload.byteOffset, payload.length);
+  const open: number[] = []; // items still due at each level
+  let due = 1;
+  let at = 0;
+  for (;;) {
+    while (due === 0) {
+      const outer = open.pop();
+      if (outer === undefined) return at === payload.length ? undefined : 'bytes after the end';
+      due = outer;
+    }
+    if (at >= payload.length) return 'truncated';
+    const major = payload[at] >> 5;
+    const short = payload[at] & 31;
+    at++;
+    due--;
+    if (short > 27) return 'indefinite length';
+    const width = short < 24 ? 0 : 1 << (short - 24);
+    if (at + width > payload.length) return 'truncated';
+    let count = short;
+    if (width === 1) count = view.getUint8(at);
+    else if (width === 2) count = view.getUint16(at);
+    else if (width === 4) count = view.getUint32(at);
+    else if (width === 8) count = view.getUint32(at) * 4294967296 + view.getUint32(at + 4);
+    at += width;
+    if (major === 6) return 'a tag';
+    if (major === 2 || major === 3) {
+      if (count > payload.length - at) return 'truncated';
+      at += count;
+    } else if (major === 4 || major === 5) {
+      const items = major === 4 ? count : 2 * count;
+      if (items > payload.length - at) return 'truncated';
+      if (open.length >= DEEPEST) return 'nested too deeply';
+      open.push(due);
+      due = items;
+    }
+  }
+}
