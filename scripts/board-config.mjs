@@ -6,6 +6,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { basename, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import Ajv from 'ajv';
+import { compileProfile } from './meter-profile.mjs';
 
 /** @typedef {import('../firmware/board.ts').Board} Board */
 
@@ -81,7 +82,7 @@ export async function loadConfig(name, { directory = DIRECTORY } = {}) {
   const profiles = new Map();
   if (faults.length === 0) {
     const report = (pointer, what) => faults.push(`${pointer}: ${what}`);
-    await readProfiles(config.meters, profiles, report);
+    readProfiles(config.meters, profiles, report);
     checkHardware(config, report);
     checkLamp(config.lamp, report);
     checkMeters(config, profiles, report);
@@ -124,9 +125,7 @@ function schemaFaults(config) {
   return [...new Set(lines)];
 }
 
-async function readProfiles(meters, profiles, report) {
-  if (meters.length === 0) return;
-  const { compileProfile } = await import('./meter-profile.mjs');
+function readProfiles(meters, profiles, report) {
   const directory = join(DIRECTORY, 'profiles');
   const known = readdirSync(directory)
     .filter((name) => name.endsWith('.json') && name !== 'schema.json')
@@ -142,7 +141,7 @@ async function readProfiles(meters, profiles, report) {
       const source = JSON.parse(readFileSync(join(directory, `${profile}.json`), 'utf8'));
       profiles.set(profile, { ...compileProfile(source), serial: source.serial });
     } catch (error) {
-      report(pointer, `profile "${profile}" is broken: ${error.message}`);
+      for (const line of error.message.split('\n')) report(pointer, `profile "${profile}": ${line}`);
     }
   }
 }
@@ -323,10 +322,17 @@ function compile(name, version, config, profiles) {
       const serial = profiles.get(meters.find((meter) => meter.line === index).profile).serial;
       return { ...serial, ...line };
     }),
-    meters: meters.map(({ line, unit, profile, periodSeconds, timeoutSeconds }) => {
-      const { quantities, plan } = profiles.get(profile);
-      const period = milliseconds(periodSeconds);
-      return { line, unit, profile, period, timeout: milliseconds(timeoutSeconds), quantities, plan };
+    meters: meters.map((meter) => {
+      const { quantities, plan, timeout } = profiles.get(meter.profile);
+      return {
+        line: meter.line,
+        unit: meter.unit,
+        profile: meter.profile,
+        period: milliseconds(meter.periodSeconds),
+        timeout: meter.timeoutSeconds === undefined ? timeout : milliseconds(meter.timeoutSeconds),
+        quantities,
+        plan,
+      };
     }),
     network: { kind: network.kind, tls: network.tls, keepAlive: network.keepAliveSeconds },
     program: program.flatMap(({ at, level, rampSeconds }) => [minuteOf(at), level, rampSeconds]),

@@ -90,7 +90,7 @@ async function compileFresh({ input, source }) {
       input: source === undefined ? resolve(input) : SCRIPT,
       external: [BOARD],
       treeshake: false,
-      onLog: (_level, log) => warnings.push(lineOf(log)),
+      onLog: (_level, log) => warnings.push(log),
       plugins: source === undefined ? [types] : [entry, types],
     },
     { format: 'es', strict: false, sourcemap: true, file: resolve(ROOT, 'dist/script.js') },
@@ -98,7 +98,9 @@ async function compileFresh({ input, source }) {
   findings.push(
     ...checkScript(withoutBoard(chunk.code), { map: chunk.map, directory: resolve(ROOT, 'dist'), hoisted: true }),
   );
-  const lines = [...warnings, ...new Set(findings.map(formatFinding))];
+  const inside = (file) => file === undefined || chunk.modules.includes(resolve(file));
+  const lines = warnings.filter(({ loc }) => inside(loc?.file)).map(lineOf);
+  lines.push(...new Set(findings.filter(({ file }) => inside(file)).map(formatFinding)));
   if (chunk.modules.some((id) => /tslib/.test(id)))
     lines.push('a TypeScript helper (tslib) is used: write plain ES2015');
   if (lines.length > 0) throw new BundleError(lines);
@@ -208,9 +210,8 @@ async function run(input, output) {
 }
 
 /** One line about a rollup log or error: where, then what. */
-function lineOf({ message, loc, id, plugin }) {
+function lineOf({ message, loc, id }) {
   const file = loc?.file ?? id;
   const place = file ? `${relative('.', file)}${loc ? `:${loc.line}:${loc.column + 1}` : ''}: ` : '';
-  const text = message.replace(/^\[plugin [^\]]*\] /, '').replace(`${file}`, relative('.', file ?? ''));
-  return `${text.includes(place.trim()) && place ? '' : place}${text}${plugin && !message.includes(plugin) ? ` (${plugin})` : ''}`;
+  return place + message.replace(/^.*@rollup\/plugin-typescript /, '').replace(/^\[plugin [^\]]*\] /, '');
 }
