@@ -72,9 +72,9 @@ export const enum Part {
 }
 export const enum Size {
   Period = 26,
-  Fixed = 9,
-  Astro = 9,
-  Dynamic = 18,
+  /** A fixed or an astro control. */
+  Point = 9,
+  Dynamic = 19,
 }
 
 /** Byte offsets in an active period. */
@@ -111,23 +111,31 @@ export const enum Comparison {
   Less = 5,
 }
 
-/** Byte offsets in a control: level and ramps of its command, then what belongs to its kind. */
+/** Byte offsets in every control: level and ramps of its command, and how it combines. */
 export const enum Control {
   Level = 0,
   /** 0.1 s, u16, `NO_RAMP` when absent. */
   RampTo = 1,
   RampFrom = 3,
-  /** `Operation` of astro and dynamic controls. */
+  /** `Operation` of astro and dynamic controls; unused in fixed ones. */
   Operation = 5,
-  /** Fixed: s of the day, u24. */
+}
+export const enum FixedControl {
+  /** s of the day, u24. */
   Time = 6,
-  /** Astro: 0 sunrise, 1 sunset; minutes added to it, i16. */
+}
+export const enum AstroControl {
+  /** 0 sunrise, 1 sunset; minutes added to it, i16. */
   Event = 6,
   Offset = 7,
-  /** Dynamic: s of start and end, u24 (equal: the whole day); two sensor numbers, u16; s the effect holds, u16. */
+}
+export const enum DynamicControl {
+  /** s of the day, u24; equal ones mean the whole day. */
   Start = 6,
   End = 9,
+  /** Two sensor numbers, u16. */
   Sensor = 12,
+  /** 0.1 s that the effect lasts after the sensor was lowered, u24. */
   Hold = 16,
 }
 export const NO_RAMP = 65535;

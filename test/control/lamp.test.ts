@@ -9,7 +9,12 @@ function bench() {
   const schedule = new Schedule(hal.clock, (error) => {
     throw error;
   });
-  const driver = { level: 0, write: sinon.spy((level: number) => void (driver.level = level)) };
+  const driver = {
+    level: 0,
+    write: sinon.spy((level: number) => {
+      driver.level = level;
+    }),
+  };
   const changed = sinon.spy();
   const lamp = new Lamp(hal.clock, schedule, driver, 10, changed);
   return { lamp, driver, changed, run: (ms: number) => hal.clock.run(ms) };
