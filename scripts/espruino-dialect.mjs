@@ -35,7 +35,7 @@ export function checkScript(code, { map, file = 'script.js', directory = '.', ho
   const trace = map && new TraceMap(map);
   const findings = [];
   const positionOf = places(code, trace, file, directory);
-  const add = (start, what, wayOut) => {
+  const add = (start, what, wayOut, end = start + 50) => {
     const text = code
       .slice(start, start + 60)
       .split('\n')[0]

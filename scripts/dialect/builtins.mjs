@@ -185,7 +185,8 @@ export const builtins = {
     const call = names.parent(node);
     if (call?.type === 'CallExpression' && call.callee === node) checkCall(call, name, context);
     else if (name === 'name') checkName(node, context);
-    if (Object.hasOwn(METHODS, name) && !ownMembers.has(name)) report(node, `.${name}`, METHODS[name]);
+    if (Object.hasOwn(METHODS, name) && !ownMembers.has(name) && !isGlobal(object, names, 'Object'))
+      report(node, `.${name}`, METHODS[name]);
     if (name === 'lastIndexOf' && object.type === 'ArrayExpression') report(node, 'Array lastIndexOf', ARRAY);
     return undefined;
   },

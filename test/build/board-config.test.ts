@@ -98,11 +98,7 @@ describe('board configurations', () => {
       (c) => (c.lamp.relay.pin = 'D35'),
       /^\/lamp\/relay\/pin: pin D35 of ESP32 is an input only/,
     ],
-    [
-      'PWM on a DAC pin',
-      (c) => (c.lamp.dim.pin = 'D25'),
-      /^\/lamp\/dim\/pin: pin D25 of ESP32 has no pwm; D0, D2, D4/,
-    ],
+    ['PWM on a DAC pin', (c) => (c.lamp.dim.pin = 'D25'), /^\/lamp\/dim\/pin: pin D25 of ESP32 has no pwm; D0, D2, D4/],
     ['PWM without frequency', (c) => delete c.lamp.dim.hertz, /^\/lamp\/dim\/hertz: missing/],
     [
       'an unknown serial port',
