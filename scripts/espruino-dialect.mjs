@@ -37,7 +37,7 @@ export function checkScript(code, { map, file = 'script.js', directory = '.', ho
   const positionOf = places(code, trace, file, directory);
   const add = (start, what, wayOut, end = start + 50) => {
     const text = code
-      .slice(start, start + 60)
+      .slice(start, Math.min(end, start + 50))
       .split('\n')[0]
       .trim();
     findings.push({ what, wayOut, ...positionOf(start), text, start });
