@@ -5,7 +5,7 @@
  */
 import { EventEmitter } from 'node:events';
 import { crc16modbus } from 'crc';
-import jsmodbus from 'jsmodbus';
+import { server } from 'jsmodbus';
 import type { World } from '../clock.ts';
 import { type Format, frameSilence, type SerialLine, type Station } from '../serial-line.ts';
 
@@ -132,7 +132,7 @@ export class RtuSegment implements Station {
       refresh: options.refresh ?? (() => {}),
       exists: options.exists ?? (() => true),
     };
-    new jsmodbus.server.RTU(port as never, tables);
+    new server.RTU(port as never, tables);
     this.#units.set(address, unit);
     return unit;
   }
