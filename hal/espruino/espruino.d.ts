@@ -43,7 +43,6 @@ type NonNullable<T> = T & {};
 type Parameters<T extends (...args: any) => any> = T extends (...args: infer P) => any ? P : never;
 type ReturnType<T extends (...args: any) => any> = T extends (...args: any) => infer R ? R : any;
 type PropertyKey = string | number | symbol;
-type ThisType<T> = {};
 
 interface IArguments {
   readonly length: number;
@@ -81,7 +80,7 @@ interface PropertyDescriptor {
 declare const Object: {
   new (value?: any): Object;
   readonly prototype: Object;
-  keys(object: {}): string[];
+  keys(object: object): string[];
   values<T>(object: { [key: string]: T } | ArrayLike<T>): T[];
   entries<T>(object: { [key: string]: T } | ArrayLike<T>): [string, T][];
   fromEntries<T>(entries: readonly (readonly [string, T])[]): { [key: string]: T };
