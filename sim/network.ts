@@ -192,7 +192,7 @@ export class Network {
     for (const name of ['onWritable', 'onData', 'onError'] as const) {
       if (typeof options[name] !== 'function') throw new TypeError(`a stream needs ${name}`);
     }
-    const stream = new SimStream(this, power, { ...options }, () => this.#streams.delete(stream));
+    const stream = new SimStream(this, power, options, () => this.#streams.delete(stream));
     this.#streams.add(stream);
     return stream;
   }

@@ -293,15 +293,7 @@ export class SerialPorts {
       this.#open.delete(options.port);
       for (const pin of taken) this.pins.release(pin);
     };
-    const serial = new SimSerial(
-      this.line(options.port),
-      this.world,
-      this.power,
-      this.pins,
-      { ...options },
-      closed,
-      format,
-    );
+    const serial = new SimSerial(this.line(options.port), this.world, this.power, this.pins, options, closed, format);
     this.#open.set(options.port, serial);
     return serial;
   }

@@ -26,6 +26,8 @@ export interface UnitOptions {
   /** Called before the registers are read. */
   refresh?(): void;
   exists?: Exists;
+  /** Most registers in one answer, when the unit gives fewer than the specification allows. */
+  largest?: number;
 }
 
 /** A unit on the segment. */
@@ -44,6 +46,7 @@ interface Served extends Unit {
   tables: Required<Registers>;
   refresh: () => void;
   exists: Exists;
+  largest: number;
 }
 
 enum Exception {
@@ -131,6 +134,7 @@ export class RtuSegment implements Station {
       tables,
       refresh: options.refresh ?? (() => {}),
       exists: options.exists ?? (() => true),
+      largest: options.largest ?? 125,
     };
     new server.RTU(port as never, tables);
     this.#units.set(address, unit);
@@ -197,6 +201,7 @@ export class RtuSegment implements Station {
     const count = single ? 1 : value;
     if (code === 5 && value !== 0 && value !== 0xff00) return Exception.IllegalValue;
     if (count < 1 || count > (LARGEST.get(code) ?? 1)) return Exception.IllegalValue;
+    if ((code === 3 || code === 4) && count > unit.largest) return Exception.IllegalValue;
     const payload = code === 15 ? Math.ceil(count / 8) : code === 16 ? 2 * count : 0;
     if (payload > 0 && (frame[6] !== payload || frame.length !== 9 + payload)) return Exception.IllegalValue;
     if (payload === 0 && frame.length !== 8) return Exception.IllegalValue;

@@ -1,0 +1,121 @@
+/** One simulated pole: a board with the real firmware, its lamp, and its meters on their lines. */
+import type { Board, Site } from '../firmware/board.ts';
+import { type Firmware, start } from '../firmware/main.ts';
+import type { World } from './clock.ts';
+import { Flash } from './flash.ts';
+import { openSim, type SimHal } from './index.ts';
+import type { Dial } from './network.ts';
+import { Lamp, type LampOptions } from './plant/lamp.ts';
+import { Mains } from './plant/mains.ts';
+import { addMeter, type MeterProfile, measure, readProfile } from './plant/modbus-meter.ts';
+import { RtuSegment, type Unit } from './plant/rtu-segment.ts';
+import type { Format } from './serial-line.ts';
+
+export interface ControllerOptions {
+  world: World;
+  /** The board's id, `[A-Za-z0-9-]{1,32}`. */
+  id: string;
+  board: Board;
+  /** Absent: a controller that has not been told where its broker is. */
+  site?: Site;
+  seed?: string | number;
+  /** Supply that several poles may share. */
+  mains?: Mains;
+  lamp?: LampOptions;
+  /** Way out to the network; absent: the host's TCP/IP. */
+  dial?: Dial;
+  /** What an earlier run left, from `Controller.saved`. */
+  saved?: SavedController;
+  /** ms from power-up to the first instruction of the firmware. */
+  bootTime?: number;
+  /** Told what firmware throws; absent: it leaves `World.run`. */
+  onUncaught?(error: unknown): void;
+}
+
+/** What survives when the power goes. */
+export interface SavedController {
+  flash: Uint8Array;
+  wattHours: number;
+  varHours: number;
+}
+
+export interface Controller {
+  readonly sim: SimHal;
+  readonly lamp: Lamp;
+  readonly mains: Mains;
+  /** Meters in the order of the board configuration; `connected = false` unplugs one. */
+  readonly meters: readonly Unit[];
+  /** Firmware of the boot that runs; undefined until it has started. */
+  readonly firmware: Firmware | undefined;
+  saved(): SavedController;
+}
+
+/** ms; a microcontroller with its clocks, its interpreter and its bundle. */
+const BOOT_TIME = 500;
+/** ms that a meter of this kind takes to answer. */
+const METER_DELAY = 20;
+
+/** The lamp that this board was configured for. */
+function lampOf(board: Board, options: LampOptions | undefined): LampOptions {
+  const { dim, minimumLevel } = board.lamp;
+  const volts = dim ? { minimumVolts: dim.minimum, maximumVolts: dim.maximum } : {};
+  return { minimumLight: minimumLevel, ...volts, ...options };
+}
+
+function wireLamp(sim: SimHal, board: Board, lamp: Lamp): void {
+  const { dim, relay } = board.lamp;
+  if (dim) {
+    sim.pins.watch(dim.pin, (state) => {
+      if (state === undefined) lamp.control(undefined);
+      else lamp.control((dim.inverted ? 1 - state : state) * dim.fullScale);
+    });
+  }
+  if (relay) sim.pins.watch(relay.pin, (state) => lamp.relay(state === (relay.activeLow ? 0 : 1)));
+  else lamp.relay(true);
+}
+
+function wireMeters(sim: SimHal, board: Board, mains: Mains, lamp: Lamp): Unit[] {
+  const profiles = new Map<string, MeterProfile>();
+  const segments = board.lines.map((line) => {
+    const { baud, data = 8, parity = 'none', stop = 1 } = line;
+    const format: Format = { baud, data, parity, stop };
+    const wire = sim.line(line.port);
+    wire.echo = line.echo;
+    return new RtuSegment(sim.world, wire, format);
+  });
+  return board.meters.map(({ line, unit, profile: name }) => {
+    const profile = profiles.get(name) ?? readProfile(name);
+    profiles.set(name, profile);
+    return addMeter(segments[line], unit, profile, () => measure(sim.world, mains, lamp), METER_DELAY);
+  });
+}
+
+/** Builds the pole and switches it on: the firmware starts after the boot time, and again after every reset. */
+export function openController(options: ControllerOptions): Controller {
+  const { world, id, board, site, seed, dial, saved, onUncaught, bootTime = BOOT_TIME } = options;
+  const flash = new Flash({ image: saved?.flash });
+  const sim = openSim({ world, id, seed, flash, dial, bootTime, onUncaught });
+  const mains = options.mains ?? new Mains({ seed });
+  const lamp = new Lamp(world, mains, lampOf(board, options.lamp));
+  if (saved) lamp.preset(saved.wattHours, saved.varHours);
+  wireLamp(sim, board, lamp);
+  const meters = wireMeters(sim, board, mains, lamp);
+  let firmware: Firmware | undefined;
+  sim.onBoot((hal) => {
+    firmware = start(hal, board, site);
+  });
+  sim.start();
+  return {
+    sim,
+    lamp,
+    mains,
+    meters,
+    get firmware() {
+      return firmware;
+    },
+    saved: () => {
+      const { wattHours, varHours } = lamp.load;
+      return { flash: flash.image(), wattHours, varHours };
+    },
+  };
+}
