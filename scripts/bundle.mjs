@@ -14,6 +14,8 @@ import { checkScript, formatFinding } from './espruino-dialect.mjs';
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const BOARD = 'virtual:board';
 const SCRIPT = 'virtual:script';
+/** Where stage one's script would stand: its map's sources are relative to it. */
+const STAGE_ONE = resolve(ROOT, 'dist/script.js');
 
 /** A bundle that cannot be made. `lines` are readable as they are: no stack traces of the tools. */
 export class BundleError extends Error {
@@ -48,17 +50,17 @@ const compiled = new Map();
 /**
  * Stage one, kept for the life of the process: TypeScript to one script that still imports `virtual:board`.
  *
- * @param {{ input?: string, source?: string }} options file to start from, or the text of a JavaScript entry whose
- *   imports are relative to the repository's root
+ * @param {{ input?: string, source?: string, tsconfig?: string }} options file to start from, or the text of a JavaScript
+ *   entry whose imports are relative to the repository's root; the TypeScript project, absent: tsconfig.firmware.json
  * @returns {Promise<{ code: string, map: object }>} Rejects with a `BundleError`.
  */
-export function compile({ input, source }) {
-  const key = JSON.stringify([input && resolve(input), source]);
-  if (!compiled.has(key)) compiled.set(key, compileFresh({ input, source }));
+export function compile({ input, source, tsconfig = 'tsconfig.firmware.json' }) {
+  const key = JSON.stringify([input && resolve(input), source, tsconfig]);
+  if (!compiled.has(key)) compiled.set(key, compileFresh({ input, source, tsconfig }));
   return compiled.get(key);
 }
 
-async function compileFresh({ input, source }) {
+async function compileFresh({ input, source, tsconfig }) {
   const warnings = [];
   const findings = [];
   const entry = {
@@ -70,7 +72,8 @@ async function compileFresh({ input, source }) {
     load: (id) => (id === `${ROOT}entry.virtual.js` ? source : null),
   };
   const types = typescript({
-    tsconfig: resolve(ROOT, 'tsconfig.firmware.json'),
+    tsconfig: resolve(ROOT, tsconfig),
+    filterRoot: false,
     noEmitOnError: false,
     compilerOptions: { noEmit: false, rewriteRelativeImportExtensions: true, sourceMap: true },
     transformers: {
@@ -93,7 +96,7 @@ async function compileFresh({ input, source }) {
       onLog: (_level, log) => warnings.push(log),
       plugins: source === undefined ? [types] : [entry, types],
     },
-    { format: 'es', strict: false, sourcemap: true, file: resolve(ROOT, 'dist/script.js') },
+    { format: 'es', strict: false, sourcemap: true, file: STAGE_ONE },
   );
   findings.push(
     ...checkScript(withoutBoard(chunk.code), { map: chunk.map, directory: resolve(ROOT, 'dist'), hoisted: true }),
@@ -115,15 +118,23 @@ const withoutBoard = (code) =>
  * @param {object} options
  * @param {string} [options.input] TypeScript file to start from; absent: firmware/entry.ts
  * @param {string} [options.source] instead of a file: JavaScript text, its imports relative to the repository's root
+ * @param {string} [options.tsconfig] TypeScript project; absent: tsconfig.firmware.json
  * @param {string} [options.board] name of the configuration that `virtual:board` holds
  * @param {boolean} [options.minify] absent: true
  * @param {Record<string, unknown>} [options.define] constants that the script sees as global names
  * @returns {Promise<{ code: string, map: object, board?: import('../firmware/board.ts').Board, interpreter?: string }>}
  *   a plain script without exports. Rejects with a `BundleError` or a `ConfigError`.
  */
-export async function bundle({ input = 'firmware/entry.ts', source, board: name, minify = true, define = {} }) {
+export async function bundle({
+  input = 'firmware/entry.ts',
+  source,
+  tsconfig,
+  board: name,
+  minify = true,
+  define = {},
+}) {
   const config = name === undefined ? undefined : await loadConfig(name);
-  const script = await compile({ input, source });
+  const script = await compile({ input, source, tsconfig });
   const chunk = await run(...boardOptions(script, { board: config?.board, minify, define }));
   return { code: chunk.code, map: chunk.map, board: config?.board, interpreter: config?.interpreter };
 }
@@ -133,7 +144,7 @@ export async function bundle({ input = 'firmware/entry.ts', source, board: name,
  *
  * @returns {[import('rollup').RollupOptions, import('rollup').OutputOptions]}
  */
-export function boardOptions(script, { board, minify = true, define = {}, file = resolve(ROOT, 'dist/script.js') }) {
+export function boardOptions(script, { board, minify = true, define = {}, file = STAGE_ONE }) {
   const constants = Object.entries(define).map(([name, value]) => `const ${name} = ${JSON.stringify(value)};\n`);
   const input = {
     input: SCRIPT,
@@ -144,9 +155,9 @@ export function boardOptions(script, { board, minify = true, define = {}, file =
     plugins: [
       {
         name: 'board',
-        resolveId: (id) => (id === SCRIPT || id === BOARD ? `\0${id}` : null),
+        resolveId: (id) => (id === SCRIPT ? STAGE_ONE : id === BOARD ? `\0${BOARD}` : null),
         load: (id) => {
-          if (id === `\0${SCRIPT}`) return { code: script.code, map: script.map };
+          if (id === STAGE_ONE) return { code: script.code, map: script.map };
           if (id !== `\0${BOARD}`) return null;
           if (board === undefined) throw new BundleError(['the script imports virtual:board, but no board is named']);
           return { code: `export default ${literal(board)};\n`, map: { mappings: '' } };
@@ -210,8 +221,9 @@ async function run(input, output) {
 }
 
 /** One line about a rollup log or error: where, then what. */
-function lineOf({ message, loc, id }) {
+function lineOf({ message, loc, id, plugin }) {
   const file = loc?.file ?? id;
-  const place = file ? `${relative('.', file)}${loc ? `:${loc.line}:${loc.column + 1}` : ''}: ` : '';
+  const column = loc && loc.column + (plugin === 'typescript' ? 0 : 1);
+  const place = file ? `${relative('.', file)}${loc ? `:${loc.line}:${column}` : ''}: ` : '';
   return place + message.replace(/^.*@rollup\/plugin-typescript /, '').replace(/^\[plugin [^\]]*\] /, '');
 }
