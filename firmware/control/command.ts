@@ -15,4 +15,8 @@ export interface LampCommand {
   rampFrom?: number;
   /** The CMS's own reference (cmsRefId): bytes in a string, handed back in reports. */
   reference?: string;
+  /** Index of the program that asks for it, in the timetable. */
+  program?: number;
+  /** Number of the sensor that asks for it. */
+  sensor?: number;
 }

@@ -57,12 +57,14 @@ export class Timetable {
   private _end = 0;
   private _today = NONE;
   private _yesterday = NONE;
-  /** ms UTC of the sun's events in the program day; undefined when there is none. */
-  private _rise: number | undefined;
-  private _set: number | undefined;
-  /** Whether the sun stays below all day, for days without events. */
+  /** The sun's events in the program day, ms UTC: a rise as it is, a set as its negative. In order of time. */
+  private _suns: number[] = [];
+  /** Whether it is night when the program day begins. */
   private _dark = true;
-  private _latched: boolean[] = [];
+  /** Sensors of active periods: where the period lies, which sensor, and whether it was dark last. */
+  private _periods: number[] = [];
+  private _numbers: number[] = [];
+  private _latches: boolean[] = [];
 
   /** @param _read gives the timetable's bytes, undefined when there is none. */
   constructor(
@@ -73,9 +75,27 @@ export class Timetable {
   /** Forgets what was derived from the timetable; call it when another one was stored. */
   reload(): void {
     this._day = NEVER;
-    this._latched = [];
+    this._periods = [];
+    this._numbers = [];
+    this._latches = [];
     const bytes = this._read();
     this._zone = bytes && parseZone(zoneText(bytes));
+    if (!bytes || !this._zone) return;
+    this._bytes = bytes;
+    for (let program = 0; program < bytes[Head.Programs]; program++) {
+      const at = this._place(program) + Part.Size;
+      for (let period = 0; period < bytes[at - Part.Size]; period++) this._watch(at + period * Size.Period);
+    }
+  }
+
+  /** Tells of a light sensor's reading, so that periods know the last edge even while another program rules. */
+  reading(number: number, value: number): void {
+    const view = this._view();
+    for (let i = 0; i < this._numbers.length; i++) {
+      if (this._numbers[i] !== number) continue;
+      if (value < view.getFloat32(this._periods[i] + Period.On)) this._latches[i] = true;
+      if (value > view.getFloat32(this._periods[i] + Period.Off)) this._latches[i] = false;
+    }
   }
 
   /** Decides for the instant `now` in ms UTC. @param defaultLevel % when no program rules */
@@ -108,13 +128,11 @@ export class Timetable {
     this._start = instantOf(zone, day, shift);
     this._end = instantOf(zone, day + 1, shift);
     const assigned = (u16(bytes, Head.Assigned) * 65536 + u16(bytes, Head.Assigned + 2)) * 1000;
-    if (programOf(bytes, day) !== this._today) this._latched = [];
     this._today = programOf(bytes, day);
     this._yesterday = assigned < this._start ? programOf(bytes, day - 1) : NONE;
     this._day = day;
-    if (!this._placed()) return;
-    this._rise = this._sun(true, this._start, this._end);
-    this._set = this._sun(false, this._start, this._end);
+    this._suns = this._events(this._start, this._end);
+    if (this._suns.length > 0) this._dark = this._suns[0] > 0;
   }
 
   private _placed(): boolean {
@@ -125,18 +143,33 @@ export class Timetable {
     return new DataView(this._bytes.buffer, this._bytes.byteOffset, this._bytes.length);
   }
 
-  /** @returns ms UTC of the event that lies in start..end. Notes whether the sun is down all day when there is none. */
-  private _sun(rising: boolean, start: number, end: number): number | undefined {
+  private _watch(period: number): void {
+    const kind = this._bytes[period + Period.Kind];
+    if (kind !== PeriodKind.Sensor && kind !== PeriodKind.AstroAndSensor) return;
+    for (let at = period + Period.Sensor; at < period + Period.A; at += 2) {
+      this._periods.push(period);
+      this._numbers.push(u16(this._bytes, at));
+      this._latches.push(true);
+    }
+  }
+
+  /** @returns the sun's events in start..end, as `_suns`; none without a place. Notes whether a day without is a night. */
+  private _events(start: number, end: number): number[] {
+    const found: number[] = [];
+    if (!this._placed()) return found;
     const view = this._view();
     const latitude = view.getInt32(Head.Latitude) / 1e6;
     const longitude = view.getInt32(Head.Longitude) / 1e6;
-    const last = solarDay(end, longitude);
-    for (let day = solarDay(start, longitude); day <= last; day++) {
-      const event = sunEvent(day, latitude, longitude, rising, ZENITH);
-      if (event.kind !== SunKind.Event) this._dark = event.kind === SunKind.Down;
-      else if (event.time >= start && event.time < end) return event.time;
+    // The solar day that `solarDay` gives may be its neighbour within 17 minutes of midnight.
+    const last = solarDay(end + 17 * MINUTE, longitude);
+    for (let day = solarDay(start - 17 * MINUTE, longitude); day <= last; day++) {
+      for (let side = 1; side >= -1; side -= 2) {
+        const event = sunEvent(day, latitude, longitude, side > 0, ZENITH);
+        if (event.kind !== SunKind.Event) this._dark = event.kind === SunKind.Down;
+        else if (event.time >= start && event.time < end) found.push(side * event.time);
+      }
     }
-    return undefined;
+    return found;
   }
 
   /** @returns where the program's bytes begin. */
@@ -186,57 +219,62 @@ export class Timetable {
     const periods = this._bytes[at + Part.Periods];
     let active = periods === 0;
     for (let period = 0; period < periods; period++) {
-      if (this._holds(at + Part.Size + period * Size.Period, period)) active = true;
+      if (this._holds(at + Part.Size + period * Size.Period)) active = true;
     }
     return active;
   }
 
-  private _holds(at: number, index: number): boolean {
+  private _holds(at: number): boolean {
     const view = this._view();
     const a = view.getInt32(at + Period.A);
     const b = view.getInt32(at + Period.B);
     const kind = this._bytes[at + Period.Kind];
     if (kind === PeriodKind.Absolute) return this._within(a, b);
-    if (kind === PeriodKind.Astro) return this._astro(a, b);
-    const value = this._value(at + Period.Sensor);
+    if (kind === PeriodKind.Astro) return this._night(a, b);
+    const sensor = this._speaking(at + Period.Sensor);
+    const value = this._sensors.value(sensor);
     if (kind === PeriodKind.Value) return value !== undefined && compares(view, at, value);
-    const dark = this._latch(index, value, view.getFloat32(at + Period.On), view.getFloat32(at + Period.Off));
+    if (value === undefined)
+      return kind === PeriodKind.Sensor ? !this._placed() || this._night(0, 0) : this._night(a, b);
+    const dark = this._isDark(at, sensor, value);
     if (kind === PeriodKind.Sensor) return dark;
-    const earlier = u16(this._bytes, at + Period.BeforeSunset);
-    const later = u16(this._bytes, at + Period.BeforeSunrise);
-    if (value === undefined) return this._astro(a, b);
-    const surely = this._astro(a, -later);
-    return surely || (dark && this._astro(-earlier, b));
+    const before = u16(this._bytes, at + Period.BeforeSunset);
+    const surely = this._night(a, -u16(this._bytes, at + Period.BeforeSunrise));
+    return surely || (this._night(-before, b) && dark);
   }
 
-  /** Sunset + a minutes to sunrise + b minutes. A day with one event only ends or begins with it. */
-  private _astro(a: number, b: number): boolean {
-    const set = this._set;
-    const rise = this._rise;
-    if (set === undefined && rise === undefined) return this._dark;
-    const start = set === undefined ? this._start : set + a * MINUTE;
-    const end = rise === undefined ? this._end : rise + b * MINUTE;
-    if (set === undefined || rise === undefined) return this._passed(start) && !this._passed(end);
-    if (set < rise) return this._passed(start) && !this._passed(end);
-    const over = this._passed(end);
-    return this._passed(start) || !over;
-  }
-
-  private _value(at: number): number | undefined {
-    const first = this._sensors.value(u16(this._bytes, at));
-    return first === undefined ? this._sensors.value(u16(this._bytes, at + 2)) : first;
-  }
-
-  /** Hysteresis between the two levels; a sensor that never spoke counts as dark. */
-  private _latch(index: number, value: number | undefined, on: number, off: number): boolean {
-    let dark = this._latched[index];
-    if (dark === undefined) dark = true;
-    if (value !== undefined) {
-      if (value < on) dark = true;
-      else if (value > off) dark = false;
+  /** A photocell is 1 while it is dark, with an on level above its off level; other sensors measure light. */
+  private _isDark(at: number, sensor: number, value: number): boolean {
+    const view = this._view();
+    if (view.getFloat32(at + Period.On) > view.getFloat32(at + Period.Off)) return value >= 1;
+    for (let i = 0; i < this._periods.length; i++) {
+      if (this._periods[i] === at && this._numbers[i] === sensor) return this._latches[i];
     }
-    this._latched[index] = dark;
-    return dark;
+    return true;
+  }
+
+  /** @returns the first of a period's two sensors that has a reading. */
+  private _speaking(at: number): number {
+    const first = u16(this._bytes, at);
+    return this._sensors.value(first) === undefined ? u16(this._bytes, at + 2) : first;
+  }
+
+  /**
+   * Whether it is night, with `a` minutes added to each sunset of the program day and `b` to each sunrise. The edges of
+   * the day are neither, and do not move.
+   */
+  private _night(a: number, b: number): boolean {
+    let begun = this._dark;
+    let night = false;
+    for (const sun of this._suns) {
+      if (sun < 0) {
+        begun = this._passed(a * MINUTE - sun);
+      } else {
+        if (!this._passed(sun + b * MINUTE) && begun) night = true;
+        begun = false;
+      }
+    }
+    return night || begun;
   }
 
   /** R7 to R10 */
@@ -246,7 +284,7 @@ export class Timetable {
     const fixed = at + Part.Size + bytes[at + Part.Periods] * Size.Period;
     const astro = fixed + bytes[at + Part.Fixed] * Size.Point;
     this._fixed(fixed, bytes[at + Part.Fixed], defaultLevel);
-    this._astroControl(astro, bytes[at + Part.Astro], bytes[at + Part.Fixed]);
+    this._astro(astro, bytes[at + Part.Astro], bytes[at + Part.Fixed]);
     this._dynamic(
       astro + bytes[at + Part.Astro] * Size.Point,
       bytes[at + Part.Dynamic],
@@ -293,40 +331,35 @@ export class Timetable {
   }
 
   /** R8: the last sun event that has passed, today's or, when the same program ran yesterday, yesterday's. */
-  private _astroControl(at: number, count: number, base: number): void {
-    let best = NONE;
-    let latest = -NEVER;
-    for (let i = 0; i < count; i++) {
-      const instant = this._sunInstant(at + i * Size.Point, this._rise, this._set);
-      if (instant === undefined || !this._passed(instant) || instant < latest) continue;
-      latest = instant;
-      best = i;
+  private _astro(at: number, count: number, base: number): void {
+    if (count === 0) return;
+    let best = this._latest(at, count, this._suns);
+    if (best === NONE && this._yesterday === this._today) {
+      const start = instantOf(this._zone as Zone, this._day - 1, this._bytes[Head.DayOffset] * 3600);
+      const dark = this._dark;
+      best = this._latest(at, count, this._events(start, this._start));
+      this._dark = dark;
     }
-    if (best === NONE && count > 0 && this._yesterday === this._today) best = this._lastNight(at, count);
-    if (best !== NONE)
-      this._apply(at + best * Size.Point, this._bytes[at + best * Size.Point + Control.Level], base + best);
+    const control = at + best * Size.Point;
+    if (best !== NONE) this._apply(control, this._bytes[control + Control.Level], base + best);
   }
 
-  private _lastNight(at: number, count: number): number {
-    const start = instantOf(this._zone as Zone, this._day - 1, this._bytes[Head.DayOffset] * 3600);
-    const dark = this._dark;
-    const rise = this._sun(true, start, this._start);
-    const set = this._sun(false, start, this._start);
-    this._dark = dark;
+  /** @returns which control's instant came last, `NONE` when none has come; of equal ones the later in the list. */
+  private _latest(at: number, count: number, suns: number[]): number {
+    const view = this._view();
     let best = NONE;
     let latest = -NEVER;
     for (let i = 0; i < count; i++) {
-      const instant = this._sunInstant(at + i * Size.Point, rise, set);
-      if (instant === undefined || !this._passed(instant) || instant < latest) continue;
-      latest = instant;
-      best = i;
+      const side = this._bytes[at + i * Size.Point + AstroControl.Event] === 0 ? 1 : -1;
+      const offset = view.getInt16(at + i * Size.Point + AstroControl.Offset) * MINUTE;
+      for (const sun of suns) {
+        const instant = side * sun + offset;
+        if (sun * side < 0 || !this._passed(instant) || instant < latest) continue;
+        latest = instant;
+        best = i;
+      }
     }
     return best;
-  }
-
-  private _sunInstant(at: number, rise: number | undefined, set: number | undefined): number | undefined {
-    const event = this._bytes[at + AstroControl.Event] === 0 ? rise : set;
-    return event === undefined ? undefined : event + this._view().getInt16(at + AstroControl.Offset) * MINUTE;
   }
 
   private _apply(at: number, level: number, control: number): void {
@@ -340,28 +373,27 @@ export class Timetable {
     const bytes = this._bytes;
     for (let i = 0; i < count; i++) {
       const at = from + i * Size.Dynamic;
-      const inside = this._within(u24(bytes, at + DynamicControl.Start), u24(bytes, at + DynamicControl.End));
-      const sensor = this._raised(at);
-      if (!inside || sensor === NO_SENSOR) continue;
+      if (!this._within(u24(bytes, at + DynamicControl.Start), u24(bytes, at + DynamicControl.End))) continue;
       const external = bytes[at + Control.Level] === EXTERNAL;
-      const level = external ? this._sensors.value(sensor) : bytes[at + Control.Level];
-      if (level === undefined) continue;
-      this._apply(at, level, base + i);
+      const sensor = this._raised(at, external);
+      if (sensor === NO_SENSOR) continue;
+      this._apply(at, external ? this._sensors.value(-sensor) || 0 : bytes[at + Control.Level], base + i);
       this.sensor = sensor;
       this.reason = Reason.Sensor;
       return;
     }
   }
 
-  /** @returns the number of the sensor that is raised or still held, `NO_SENSOR` without one. */
-  private _raised(at: number): number {
+  /** @returns the first of the control's sensors that is raised or still held, `NO_SENSOR` without one. */
+  private _raised(at: number, external: boolean): number {
     const bytes = this._bytes;
     const hold = u24(bytes, at + DynamicControl.Hold) * 100;
     let sensor = u16(bytes, at + DynamicControl.Sensor);
-    const other = u16(bytes, at + DynamicControl.Sensor + 2);
     if (sensor === NO_SENSOR) sensor = u16(bytes, Head.Presence);
-    const first = !this._passed(this._sensors.until(sensor) + hold);
-    const second = other !== NO_SENSOR && !this._passed(this._sensors.until(other) + hold);
+    const other = u16(bytes, at + DynamicControl.Sensor + 2);
+    const sensors = this._sensors;
+    const first = !this._passed(sensors.until(external ? -sensor : sensor) + hold);
+    const second = !this._passed(sensors.until(external ? -other : other) + hold);
     return first ? sensor : second ? other : NO_SENSOR;
   }
 }
