@@ -1,0 +1,201 @@
+/**
+ * `npm run size`: bytes and jsvars of every board's bundle against size-budget.json; over budget ends with 1.
+ *
+ * With ESPRUINO set, jsvars are measured: the bundle runs from the interpreter's flash with a broker and a Modbus meter
+ * that answer, until it has reported. A bundle whose drivers the Linux build lacks, and every bundle without ESPRUINO, is
+ * estimated: a count over its syntax tree, plus the run-time state of the last measured bundle (`runtime` in the budget).
+ */
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { parse } from 'acorn';
+import { Aedes } from 'aedes';
+import jsmodbus from 'jsmodbus';
+import { boardNames } from './board-config.mjs';
+import { bundle } from './bundle.mjs';
+import { childrenOf, isClass, isFunction } from './dialect/scope.mjs';
+import { boot, interpreter } from './interpreter.mjs';
+
+/** jsvars in use before a script has run. Source: process.memory().usage of Espruino 2v29, Linux build, empty flash. */
+const BASE = 35;
+
+/**
+ * @typedef {object} Size
+ * @property {string} board
+ * @property {number} bytes of the script
+ * @property {number} jsvars in use at steady state
+ * @property {string} how measured or estimated, and on what
+ */
+
+/**
+ * @param {Size[]} sizes
+ * @param {Record<string, { bytes: number, jsvars: number }>} budget by board
+ * @returns {{ lines: string[], over: boolean }}
+ */
+export function compare(sizes, budget) {
+  const width = Math.max(...sizes.map(({ board }) => board.length));
+  let over = false;
+  const part = (value, limit, unit) => {
+    if (limit === undefined) return `${String(value).padStart(6)} ${unit} (no budget)`;
+    if (value > limit) over = true;
+    return `${String(value).padStart(6)} of ${String(limit).padStart(6)} ${unit}${value > limit ? ' OVER' : ''}`;
+  };
+  const lines = sizes.map(({ board, bytes, jsvars, how }) => {
+    const limits = budget[board] ?? {};
+    return `${board.padEnd(width)}  ${part(bytes, limits.bytes, 'bytes')}  ${part(jsvars, limits.jsvars, 'jsvars')}  ${how}`;
+  });
+  return { lines, over };
+}
+
+/**
+ * Counts what a script leaves in memory when it runs from flash: a function takes its name, itself, two for the code in
+ * flash and one per parameter; methods live once, in the class; top-level constants stay. Source: Espruino 2v29,
+ * src/jsvar.h and src/jsparse.c, checked with process.memory() on the Linux build.
+ *
+ * @returns {number} jsvars
+ */
+export function staticCount(code) {
+  const program = parse(code, { ecmaVersion: 'latest' });
+  const ofFunction = (fn) => 3 + fn.params.length;
+  const ofValue = (node) => {
+    if (!node) return 0;
+    if (isFunction(node)) return ofFunction(node);
+    if (isClass(node)) return ofClass(node);
+    if (node.type === 'ArrayExpression') return node.elements.reduce((sum, item) => sum + 1 + ofValue(item), 1);
+    if (node.type === 'ObjectExpression')
+      return node.properties.reduce((sum, { value }) => sum + 1 + ofValue(value), 1);
+    if (node.type === 'NewExpression') return 5;
+    return node.type === 'Literal' && typeof node.value === 'string' ? 1 : 0;
+  };
+  const ofClass = (node) => node.body.body.reduce((sum, { value }) => sum + 1 + ofFunction(value), 4);
+  let sum = 0;
+  for (const statement of program.body) {
+    if (statement.type === 'FunctionDeclaration') sum += 1 + ofFunction(statement);
+    else if (statement.type === 'ClassDeclaration') sum += 1 + ofClass(statement);
+    else if (statement.type === 'VariableDeclaration') {
+      for (const { init } of statement.declarations) sum += 1 + ofValue(init);
+    }
+  }
+  return BASE + sum;
+}
+
+/** Every function in a script, for the line that says what dominates. */
+export function functionCount(code) {
+  let count = 0;
+  (function look(node) {
+    if (isFunction(node)) count++;
+    for (const child of childrenOf(node)) look(child);
+  })(parse(code, { ecmaVersion: 'latest' }));
+  return count;
+}
+
+/**
+ * Runs a bundle on the interpreter until it has reported to a broker and read its meter.
+ *
+ * @returns {Promise<{ jsvars: number, how: string } | { reason: string }>} the most jsvars seen in 3 looks; or why the
+ *   bundle does not run on the Linux build
+ */
+export async function measure({ code, board }) {
+  const linked = board.network.kind !== 'none';
+  const peers = await openPeers(board.lines.length > 0);
+  const site = { host: '127.0.0.1', port: peers.port, paths: board.lines.map(() => peers.path) };
+  const controller = boot({ files: { '.bootcde': code, 'site.json': JSON.stringify(site) } });
+  try {
+    const reported = linked ? peers.report(20_000) : later(5000);
+    const failed = controller.expect(/Uncaught[^\n]*/, { timeout: 30_000 }).then(
+      ([line]) => ({ reason: line.trim() }),
+      () => ({ reason: 'timeout' }),
+    );
+    const first = await Promise.race([reported.then(() => undefined), failed]);
+    if (first) return first;
+    let jsvars = 0;
+    for (let look = 0; look < 3; look++) {
+      await later(400);
+      jsvars = Math.max(jsvars, await controller.evaluate('process.memory().usage'));
+    }
+    const with_ = [linked && 'a broker', peers.path && 'a Modbus meter'].filter(Boolean).join(' and ');
+    return { jsvars, how: `measured: Linux build, from flash${with_ ? `, with ${with_}` : ''}` };
+  } catch (error) {
+    return { reason: error.message.split('\n')[0] };
+  } finally {
+    await controller.stop();
+    await peers.close();
+  }
+}
+
+const later = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** A broker on a free port and, where socat is installed, a Modbus meter behind a pty. */
+async function openPeers(serial) {
+  const broker = await Aedes.createBroker();
+  const mqtt = createServer(broker.handle);
+  const meter = createServer((socket) => {
+    new jsmodbus.server.RTU(socket, { input: Buffer.alloc(400), holding: Buffer.alloc(400) });
+    socket.on('error', () => {});
+  });
+  for (const server of [mqtt, meter]) await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const directory = mkdtempSync(join(tmpdir(), 'size-'));
+  const path = join(directory, 'meter');
+  let socat;
+  if (serial && spawnSync('socat', ['-V']).status === 0) {
+    socat = spawn('socat', [`PTY,link=${path},raw,echo=0`, `TCP:127.0.0.1:${meter.address().port}`], {
+      stdio: 'ignore',
+    });
+    for (let wait = 0; wait < 100 && !existsSync(path); wait++) await later(20);
+  }
+  const reported = new Promise((resolve) => {
+    broker.on('publish', ({ topic }) => topic.endsWith('/report') && resolve());
+  });
+  return {
+    port: mqtt.address().port,
+    path: socat ? path : undefined,
+    report: (timeout) =>
+      Promise.race([
+        reported,
+        later(timeout).then(() => {
+          throw new Error(`no report within ${timeout} ms`);
+        }),
+      ]),
+    async close() {
+      socat?.kill();
+      for (const server of [mqtt, meter]) server.close();
+      await new Promise((resolve) => broker.close(resolve));
+      rmSync(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+async function main() {
+  const { values } = parseArgs({ options: { budget: { type: 'string', default: 'size-budget.json' } } });
+  const { runtime, boards } = JSON.parse(readFileSync(values.budget, 'utf8'));
+  const sizes = await Promise.all(
+    boardNames().map(async (name) => {
+      const { code, board } = await bundle({ board: name });
+      const measured = interpreter() ? await measure({ code, board }) : { reason: 'ESPRUINO is not set' };
+      const estimate = staticCount(code) + runtime;
+      const { jsvars = estimate, how = `estimated (${measured.reason}): syntax tree + ${runtime} at run time` } =
+        measured;
+      return { board: name, bytes: code.length, jsvars, how, functions: functionCount(code), still: staticCount(code) };
+    }),
+  );
+  const { lines, over } = compare(sizes, boards);
+  console.log(lines.join('\n'));
+  const [linux] = sizes.filter(({ board }) => board === 'linux');
+  if (linux) {
+    const rest = linux.jsvars - linux.still;
+    console.log(`linux: about ${linux.still} jsvars are ${linux.functions} functions and constants, ${rest} are state`);
+  }
+  if (over) console.error('over budget: make it smaller, or raise size-budget.json and say why');
+  process.exit(over ? 1 : 0);
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  await main().catch((error) => {
+    console.error(error.lines || error.faults ? error.message : error);
+    process.exit(1);
+  });
+}
