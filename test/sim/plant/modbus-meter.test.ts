@@ -79,8 +79,8 @@ describe('meter in the plant', () => {
     const [volts, amperes, watts, apparent] = [0x00, 0x06, 0x0c, 0x12].map(float);
     assert.ok(volts > 223 && volts < 237);
     assert.ok(Math.abs(watts - 60) < 1e-4);
-    assert.ok(Math.abs(volts * amperes - apparent) < 1e-3);
-    assert.ok(Math.abs(float(0x1e) - watts / apparent) < 1e-4);
+    assert.ok(Math.abs(volts * amperes - apparent) < 0.02);
+    assert.ok(Math.abs(float(0x1e) - watts / apparent) < 1e-3);
     assert.ok(float(0x18) < 0, 'LED gear leads');
     assert.ok(Math.abs(float(0x46) - 50) < 0.1);
   });

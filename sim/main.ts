@@ -1,0 +1,161 @@
+/**
+ * `npm start`: a street of simulated lamps on their real firmware, talking MQTT over TCP on loopback to a broker and a
+ * TALQ gateway, all in this process. Exit codes: 0 stopped, 1 it cannot start, 2 a wrong flag.
+ */
+import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Board, Site } from '../firmware/board.ts';
+import { type Gateway, startGateway } from '../gateway/main.ts';
+import { loadBoard } from '../scripts/board-config.mjs';
+import { type Arguments, HELP, readArguments } from './arguments.ts';
+import { World } from './clock.ts';
+import { Keep } from './keep.ts';
+import { openScreen } from './screen.ts';
+import { Street } from './street.ts';
+
+/** The product that stands in the street. */
+const BOARD = 'linux';
+/** ms of real time between two tables. */
+const REDRAW = 500;
+const REPRINT = 5000;
+/** ms of real time between two savings, and between two looks for the first device. */
+const SAVE = 10_000;
+const LOOK = 500;
+
+/** @returns where the controllers find their broker: the external one, or the gateway's on loopback */
+function siteOf(broker: string | undefined, brokerPort: number): Site {
+  if (broker === undefined) return { host: '127.0.0.1', port: brokerPort };
+  const { hostname, port, protocol, username, password } = new URL(broker);
+  const site: Site = { host: hostname, port: Number(port) || (protocol === 'mqtts:' ? 8883 : 1883) };
+  if (username) site.username = decodeURIComponent(username);
+  if (password) site.password = decodeURIComponent(password);
+  return site;
+}
+
+interface ListedDevice {
+  address: string;
+  functions?: { id: string; type?: string }[];
+}
+
+/** @returns the address of the first lamp that the gateway lists, or undefined when it lists none yet */
+async function firstLamp(url: string, clientAddress: string): Promise<string | undefined> {
+  const answer = await fetch(`${url}/devices?clientAddress=${clientAddress}`, {
+    headers: { 'talq-api-version': '2.7.1' },
+  });
+  if (!answer.ok) return undefined;
+  const devices = (await answer.json()) as ListedDevice[];
+  return devices.find(({ functions }) => functions?.some(({ type }) => type === 'LampActuatorFunction'))?.address;
+}
+
+/** A command to copy: an override of one lamp to 40 %. Source: TALQ 2.7.1 §5.8, `OverrideCommand`. */
+function invitation(url: string, clientAddress: string, device: string): string[] {
+  const query = `clientAddress=${clientAddress}&talqRequestId=${randomUUID()}`;
+  const body = {
+    addresses: [{ resource: 'devices', address: device }],
+    targetCommand: { state: { name: 'LevelState', value: 40 }, reason: 'override', cmsRefId: 'try-1' },
+  };
+  return [
+    `Try ${url}/devices?clientAddress=${clientAddress} (with the header talq-api-version: 2.7.1), and dim the first lamp to 40 %:`,
+    '',
+    `curl -i '${url}/override-commands?${query}' \\`,
+    `  -H 'content-type: application/json' -H 'talq-api-version: 2.7.1' \\`,
+    `  -d '${JSON.stringify(body)}'`,
+  ];
+}
+
+async function bench(options: Arguments, stopped: AbortSignal): Promise<void> {
+  const { lamps, port, broker, cms, insecureHttp, data, speed, seed } = options;
+  const world = new World();
+  const begin = options.at ?? Date.now();
+  const now = () => begin + world.now;
+  const keep = data === undefined ? undefined : new Keep(join(data, 'controllers'));
+  const configured: Board = await loadBoard(BOARD);
+  const tls = broker?.startsWith('mqtts:') ?? false;
+  const board: Board = { ...configured, network: { ...configured.network, tls } };
+  const early: string[] = [];
+  let log = (line: string): void => {
+    early.push(line);
+  };
+  const gateway = await startGateway({
+    host: '127.0.0.1',
+    port,
+    brokerUrl: broker,
+    brokerPort: 0,
+    cmsUri: cms,
+    insecureHttp,
+    dataDirectory: data === undefined ? undefined : join(data, 'gateway'),
+    now,
+    log: (line) => log(line),
+  });
+  let street: Street;
+  try {
+    const site = siteOf(broker, gateway.brokerPort);
+    street = new Street({ board, lamps, site, seed, keep, world, log: (line) => log(line) });
+  } catch (error) {
+    await gateway.close();
+    throw error;
+  }
+  const screen = openScreen(process.stdout, speed);
+  log = (line) => screen.log(line);
+  screen.notice([
+    `${lamps} lamps in Brussels (50.8503, 4.3517), TALQ 2.7.1 at ${gateway.url}`,
+    cms === undefined
+      ? 'Open test mode on loopback: no bootstrap, any well-formed clientAddress counts as the one local CMS.'
+      : `CMS: ${cms}`,
+    `MQTT broker: ${broker?.replace(/\/\/[^@/]*@/, '//') ?? `mqtt://127.0.0.1:${gateway.brokerPort}`}`,
+  ]);
+  for (const line of early) log(line);
+  street.start(speed);
+  const show = () => screen.show(now(), street.rows());
+  const timers = [setInterval(show, process.stdout.isTTY ? REDRAW : REPRINT)];
+  if (keep) timers.push(setInterval(() => street.save(), SAVE));
+  await invite(gateway, stopped, (lines) => screen.notice(['', ...lines]));
+  if (!stopped.aborted) {
+    show();
+    await new Promise((resolve) => stopped.addEventListener('abort', resolve, { once: true }));
+  }
+  for (const timer of timers) clearInterval(timer);
+  await street.stop();
+  await gateway.close();
+  screen.close();
+}
+
+/** Waits for the first lamp behind the API, and shows how to command it. */
+async function invite(gateway: Gateway, stopped: AbortSignal, print: (lines: string[]) => void): Promise<void> {
+  const client = randomUUID();
+  while (!stopped.aborted) {
+    const device = await firstLamp(gateway.url, client).catch(() => undefined);
+    if (device !== undefined) {
+      print(invitation(gateway.url, client, device));
+      return;
+    }
+    await sleep(LOOK, undefined, { signal: stopped }).catch(() => {});
+  }
+}
+
+async function main(): Promise<void> {
+  let options: Arguments | 'help';
+  try {
+    options = readArguments(process.argv.slice(2));
+  } catch (error) {
+    console.error(`${(error as Error).message.split('. To specify')[0]} (see --help)`);
+    process.exitCode = 2;
+    return;
+  }
+  if (options === 'help') {
+    process.stdout.write(HELP);
+    return;
+  }
+  const stop = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
+  try {
+    await bench(options, stop.signal);
+    process.exit(0);
+  } catch (error) {
+    console.error((error as Error).message.split('\n')[0]);
+    process.exit(1);
+  }
+}
+
+await main();

@@ -1,0 +1,98 @@
+/** A street of simulated poles that share one supply and one clock, and whose sockets are real. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { World } from './clock.ts';
+import { type Controller, type ControllerOptions, openController } from './controller.ts';
+import type { Keep } from './keep.ts';
+import { Mains } from './plant/mains.ts';
+
+export interface StreetOptions {
+  board: ControllerOptions['board'];
+  lamps: number;
+  /** What every controller is told at installation. */
+  site: ControllerOptions['site'];
+  seed: number;
+  keep?: Keep;
+  world: World;
+  log(line: string): void;
+}
+
+/** What one row of the table shows. */
+export interface Row {
+  id: string;
+  /** % of light */
+  level: number;
+  /** W */
+  power: number;
+  link: 'up' | 'down';
+  /** Who commands, and what. */
+  command: string;
+}
+
+/** ms between two steps of simulated time. */
+const TICK = 50;
+/** ms of real time that one step makes up for; a computer that slept does not make the street jump. */
+const CATCH_UP = 250;
+/** Looks at sockets per step at least, whatever the speed. */
+const TURNS = 100;
+
+export class Street {
+  readonly poles: readonly Controller[];
+  #options: StreetOptions;
+  #running = false;
+  #finished: Promise<void> = Promise.resolve();
+
+  constructor(options: StreetOptions) {
+    const { board, lamps, site, seed, keep, world, log } = options;
+    this.#options = options;
+    const mains = new Mains({ seed });
+    const width = Math.max(2, String(lamps).length);
+    this.poles = Array.from({ length: lamps }, (_, index) => {
+      const id = `lamp-${String(index + 1).padStart(width, '0')}`;
+      const onUncaught = (error: unknown) => log(`${id}: ${error}`);
+      return openController({ world, id, board, site, seed, mains, saved: keep?.load(id), onUncaught });
+    });
+  }
+
+  rows(): Row[] {
+    return this.poles.map(({ sim, lamp, firmware }) => {
+      const status = firmware?.status() ?? '';
+      return {
+        id: sim.system.id,
+        level: lamp.light,
+        power: lamp.load.watts,
+        link: status.includes('link up') ? 'up' : 'down',
+        command: status.split(', ')[1] ?? 'starting',
+      };
+    });
+  }
+
+  /** Lets simulated time run beside real time, `speed` times as fast. */
+  start(speed: number): void {
+    this.#running = true;
+    this.#finished = this.#run(speed);
+  }
+
+  /** Stops time and cuts the power; what the poles remember is kept. */
+  async stop(): Promise<void> {
+    this.#running = false;
+    await this.#finished;
+    this.save();
+    for (const { sim } of this.poles) sim.cutPower();
+  }
+
+  save(): void {
+    const { keep } = this.#options;
+    if (keep) for (const pole of this.poles) keep.save(pole.sim.system.id, pole.saved());
+  }
+
+  async #run(speed: number): Promise<void> {
+    const { world } = this.#options;
+    for (let last = performance.now(); this.#running; ) {
+      await sleep(TICK);
+      const now = performance.now();
+      const step = Math.min(now - last, CATCH_UP) * speed;
+      last = now;
+      await world.advance(step, Math.max(TICK / 5, step / TURNS));
+    }
+  }
+}
