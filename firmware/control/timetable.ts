@@ -22,10 +22,11 @@ import {
   Size,
   UNKNOWN_PLACE,
 } from '../link/timetable.ts';
+import type { Plan } from './arbiter.ts';
 import { programOf, u16 } from './calendar.ts';
 import { instantOf, offsetAt, parseZone, type Zone } from './local-time.ts';
 import type { Sensors } from './sensors.ts';
-import { SunKind, solarDay, sunEvent } from './sun.ts';
+import { SunKind, solarDay, type sunEvent } from './sun.ts';
 
 const DAY = 86400000;
 const MINUTE = 60000;
@@ -34,7 +35,7 @@ const ZENITH = 90.833;
 const NEVER = 1e16;
 
 /** The verdict of the last `decide` is read from the fields. */
-export class Timetable {
+export class Timetable implements Plan {
   level = 0;
   reason: Reason = Reason.Default;
   /** Index of the program that ruled; `NONE` without one. */
@@ -66,10 +67,14 @@ export class Timetable {
   private _numbers: number[] = [];
   private _latches: boolean[] = [];
 
-  /** @param _read gives the timetable's bytes, undefined when there is none. */
+  /**
+   * @param _read gives the timetable's bytes, undefined when there is none
+   * @param _sun computes rises and sets, see `sunEvent`
+   */
   constructor(
     private _read: () => Bytes | undefined,
     private _sensors: Sensors,
+    private _sun: typeof sunEvent,
   ) {}
 
   /** Forgets what was derived from the timetable; call it when another one was stored. */
@@ -164,7 +169,7 @@ export class Timetable {
     const last = solarDay(end + 17 * MINUTE, longitude);
     for (let day = solarDay(start - 17 * MINUTE, longitude); day <= last; day++) {
       for (let side = 1; side >= -1; side -= 2) {
-        const event = sunEvent(day, latitude, longitude, side > 0, ZENITH);
+        const event = this._sun(day, latitude, longitude, side > 0, ZENITH);
         if (event.kind !== SunKind.Event) this._dark = event.kind === SunKind.Down;
         else if (event.time >= start && event.time < end) found.push(side * event.time);
       }

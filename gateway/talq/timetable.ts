@@ -3,6 +3,7 @@
  * with those that cannot be run. The layout is `firmware/link/timetable.ts`.
  */
 import {
+  AstroControl,
   type Comparison,
   Control,
   DateKind,

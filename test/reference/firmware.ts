@@ -1,0 +1,137 @@
+/**
+ * The firmware's decision for a case of the reference model: the gateway's compiler makes the timetable, the controller's
+ * own arbiter, timetable and sensors live through the history in simulated time, waking up when they asked to.
+ */
+import { Arbiter } from '../../firmware/control/arbiter.ts';
+import type { LampCommand } from '../../firmware/control/command.ts';
+import { Sensors } from '../../firmware/control/sensors.ts';
+import { sunEvent } from '../../firmware/control/sun.ts';
+import { Timetable } from '../../firmware/control/timetable.ts';
+import { Reason } from '../../firmware/link/messages.ts';
+import { Schedule } from '../../firmware/schedule.ts';
+import type { Calendar, ControlProgram } from '../../gateway/talq/control-objects.ts';
+import { posixZone } from '../../gateway/talq/time-zones.ts';
+import { compileTimetable, programsOf } from '../../gateway/talq/timetable.ts';
+import { openSim } from '../../sim/index.ts';
+import type { Config, Decision, Happening } from './model.ts';
+import type { Command } from './talq.ts';
+
+const REASONS = ['default', 'override', 'sensor', 'program'] as const;
+/** Every address that a case may use, in the order of sensor numbers from 1. */
+const ADDRESSES = ['S0', 'S1', 'S2', 'X1', 'X2', 'L0', 'L1', 'L2', 'P1', 'A1', 'A2'];
+
+/** @returns the sensor's number. */
+export const numberOf = (address: string) => ADDRESSES.indexOf(address) + 1 || undefined;
+
+const zones = new Map<string, string>();
+
+function zoneOf(name: string): string {
+  let found = zones.get(name);
+  if (found === undefined) {
+    const zone = posixZone(name);
+    if ('error' in zone) throw new Error(zone.error);
+    found = zone.posix;
+    zones.set(name, found);
+  }
+  return found;
+}
+
+/** @returns the bytes that the gateway sends for a configuration; undefined when nothing schedules the lamp. */
+export function timetableOf(config: Config): Uint8Array | undefined {
+  const calendar = config.calendars.find(({ id }) => id === config.calendarID) as Calendar | undefined;
+  if (!calendar) return undefined;
+  const zone = zoneOf(config.timeZone);
+  const programs = new Map(config.programs.map((program) => [program.id, program as ControlProgram]));
+  if (!programsOf(calendar).every((id) => programs.has(id))) return undefined;
+  return compileTimetable(calendar, programs, {
+    dayOffset: config.dayOffset,
+    zone,
+    location: config.location,
+    assigned: config.assigned ?? 0,
+    presence: config.presence === undefined ? undefined : numberOf(config.presence),
+    light: config.light === undefined ? undefined : numberOf(config.light),
+    sensor: numberOf,
+  });
+}
+
+/** A controller that lives through a history. */
+export class Live {
+  readonly hal = openSim();
+  readonly applied: { command: LampCommand; ramp: number; at: number }[] = [];
+  readonly arbiter: Arbiter;
+  #sensors = new Sensors();
+  #timetable: Timetable;
+  #ids: string[];
+
+  /** @param start ms UTC */
+  constructor(config: Config, start: number, sun: typeof sunEvent = sunEvent) {
+    const bytes = timetableOf(config);
+    const calendar = config.calendars.find(({ id }) => id === config.calendarID) as Calendar | undefined;
+    this.#ids = calendar ? programsOf(calendar) : [];
+    this.hal.clock.setTime(start);
+    const schedule = new Schedule(this.hal.clock, (error) => {
+      throw error;
+    });
+    this.#timetable = new Timetable(() => bytes, this.#sensors, sun);
+    this.#timetable.reload();
+    this.arbiter = new Arbiter(this.hal.clock, schedule, this.#timetable, config.defaultLevel, (command, ramp) =>
+      this.applied.push({ command, ramp, at: this.hal.clock.time() as number }),
+    );
+    this.arbiter.decide();
+  }
+
+  /** Runs simulated time up to the instant, ms UTC. */
+  runTo(instant: number): void {
+    this.hal.clock.run(instant - (this.hal.clock.time() as number));
+  }
+
+  happen(happening: Happening): void {
+    this.runTo(happening.at);
+    if (happening.type === 'resume') return this.arbiter.resume();
+    if (happening.type === 'override') return void this.arbiter.override(overrideOf(happening.targetCommand));
+    if (happening.type === 'external') {
+      const { state, expiration, refAddress } = happening.targetCommand;
+      const until = expiration === undefined ? happening.at : Date.parse(expiration);
+      this.#sensors.command(numberOf(refAddress) as number, Number(state.value), until);
+    } else if (happening.type === 'sensor') {
+      this.#sensors.raise(numberOf(happening.address) as number, happening.raised, happening.at);
+    } else {
+      const number = numberOf(happening.address) as number;
+      this.#sensors.read(number, happening.value);
+      if (happening.value !== undefined) this.#timetable.reading(number, happening.value);
+    }
+    this.arbiter.decide();
+  }
+
+  decision(): Decision {
+    const { level, reason, program, sensor, reference } = this.arbiter.command;
+    const decision: Decision = { level, reason: REASONS[reason] };
+    if (reason === Reason.Program) decision.refAddress = this.#ids[program as number];
+    if (reason === Reason.Sensor) decision.refAddress = ADDRESSES[(sensor as number) - 1];
+    if (reference !== undefined) decision.cmsRefId = reference;
+    return decision;
+  }
+}
+
+export function overrideOf(command: Command): LampCommand {
+  const instant = (text: string | undefined) => (text === undefined ? undefined : Date.parse(text));
+  const ms = (seconds: number | undefined) => (seconds === undefined ? undefined : seconds * 1000);
+  return {
+    level: Number(command.state.value),
+    reason: Reason.Override,
+    start: instant(command.start),
+    expiration: instant(command.expiration),
+    rampTo: ms(command.rampToLevelTime),
+    rampFrom: ms(command.rampFromLevelTime),
+    reference: command.cmsRefId,
+  };
+}
+
+/** @returns what the firmware does at the instant after it lived through the history. */
+export function firmwareDecision(config: Config, history: Happening[], instant: number): Decision {
+  const past = history.filter(({ at }) => at <= instant).sort((a, b) => a.at - b.at);
+  const live = new Live(config, Math.min(past[0]?.at ?? instant, instant));
+  for (const happening of past) live.happen(happening);
+  live.runTo(instant);
+  return live.decision();
+}
