@@ -87,9 +87,11 @@ export class Live {
 
   happen(happening: Happening): void {
     this.runTo(happening.at);
-    if (happening.type === 'resume') return this.arbiter.resume();
-    if (happening.type === 'override') return void this.arbiter.override(overrideOf(happening.targetCommand));
-    if (happening.type === 'external') {
+    if (happening.type === 'resume') {
+      this.arbiter.resume();
+    } else if (happening.type === 'override') {
+      this.arbiter.override(overrideOf(happening.targetCommand));
+    } else if (happening.type === 'external') {
       const { state, expiration, refAddress } = happening.targetCommand;
       const until = expiration === undefined ? happening.at : Date.parse(expiration);
       this.#sensors.command(numberOf(refAddress) as number, Number(state.value), until);
