@@ -114,7 +114,7 @@ export function dialPipe(world: World, accept: (end: FarEnd, target: Target) => 
       onData: () => {},
       onEnd: () => {},
       write: (data) => {
-        const copy = Uint8Array.from(data);
+        const copy = new Uint8Array(data);
         later(() => listener.data(copy));
       },
       end: () => {
@@ -242,7 +242,7 @@ class SimStream implements Stream {
     this.#unsent += length;
     this.network.sent += length;
     if (!this.network.silent) {
-      this.#connection?.write(Uint8Array.from(data), () => {
+      this.#connection?.write(new Uint8Array(data), () => {
         this.#unsent -= length;
         if (this.#waiting && this.#unsent <= this.network.window / 2) this.#post(() => this.#roomAgain());
       });

@@ -95,7 +95,7 @@ export class SerialLine {
   transmit(sender: Station, data: Uint8Array, done: () => void): Transmission {
     const each = byteTime(sender.format);
     const start = this.#world.now;
-    const copy = Uint8Array.from(data);
+    const copy = new Uint8Array(data);
     const sending: Sending = {
       data: copy,
       delivered: 0,
@@ -145,7 +145,7 @@ export class SerialLine {
     if (heard.length === 0) return;
     for (const station of this.#stations) {
       if (station === sender && !station.echo) continue;
-      const data = understands(station.format, sender.format) ? Uint8Array.from(heard) : this.#garbled(heard);
+      const data = understands(station.format, sender.format) ? new Uint8Array(heard) : this.#garbled(heard);
       station.receive(data);
       data.fill(STALE);
     }
