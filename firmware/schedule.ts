@@ -7,8 +7,8 @@ import type { Clock } from '../hal/hal.ts';
 
 /** ms: the wait after an interrupted wake-up. */
 const GUARD = 1000;
-/** ms until a task that never came back is tried again. */
-const RETRY = 60000;
+/** ms until a task that never came back is tried again. A fraction, so that no task's own appointment looks like it. */
+const RETRY = 60000.25;
 /** ms: timers are set again at least this often; HAL timers end below 2^31. */
 const LONGEST = 3600000;
 /** A task that has nothing to do. Beyond any uptime: 300,000 years in ms. */
