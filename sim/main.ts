@@ -19,9 +19,10 @@ const BOARD = 'linux';
 /** ms of real time between two tables. */
 const REDRAW = 500;
 const REPRINT = 5000;
-/** ms of real time between two savings, and between two looks for the first device. */
+/** ms of real time between two savings, between two looks for the lamps, and for which all of them are waited for. */
 const SAVE = 10_000;
 const LOOK = 500;
+const PATIENCE = 5000;
 
 /** @returns where the controllers find their broker: the external one, or the gateway's on loopback */
 function siteOf(broker: string | undefined, brokerPort: number): Site {
@@ -35,28 +36,32 @@ function siteOf(broker: string | undefined, brokerPort: number): Site {
 
 interface ListedDevice {
   address: string;
-  functions?: { id: string; type?: string }[];
+  name: string;
+  functions?: { type?: string }[];
 }
 
-/** @returns the address of the first lamp that the gateway lists, or undefined when it lists none yet */
-async function firstLamp(url: string, clientAddress: string): Promise<string | undefined> {
+/** @returns the lamps that the gateway lists, by name */
+async function listedLamps(url: string, clientAddress: string): Promise<ListedDevice[]> {
   const answer = await fetch(`${url}/devices?clientAddress=${clientAddress}`, {
     headers: { 'talq-api-version': '2.7.1' },
   });
-  if (!answer.ok) return undefined;
+  if (!answer.ok) return [];
   const devices = (await answer.json()) as ListedDevice[];
-  return devices.find(({ functions }) => functions?.some(({ type }) => type === 'LampActuatorFunction'))?.address;
+  const lamps = devices.filter(({ functions }) => functions?.some(({ type }) => type === 'LampActuatorFunction'));
+  return lamps.sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
 /** A command to copy: an override of one lamp to 40 %. Source: TALQ 2.7.1 §5.8, `OverrideCommand`. */
-function invitation(url: string, clientAddress: string, device: string): string[] {
+function invitation(url: string, clientAddress: string, lamp: ListedDevice): string[] {
   const query = `clientAddress=${clientAddress}&talqRequestId=${randomUUID()}`;
   const body = {
-    addresses: [{ resource: 'devices', address: device }],
+    addresses: [{ resource: 'devices', address: lamp.address }],
     targetCommand: { state: { name: 'LevelState', value: 40 }, reason: 'override', cmsRefId: 'try-1' },
   };
   return [
-    `Try ${url}/devices?clientAddress=${clientAddress} (with the header talq-api-version: 2.7.1), and dim the first lamp to 40 %:`,
+    `List the devices, and dim ${lamp.name} to 40 %:`,
+    '',
+    `curl '${url}/devices?clientAddress=${clientAddress}' -H 'talq-api-version: 2.7.1'`,
     '',
     `curl -i '${url}/override-commands?${query}' \\`,
     `  -H 'content-type: application/json' -H 'talq-api-version: 2.7.1' \\`,
@@ -110,7 +115,7 @@ async function bench(options: Arguments, stopped: AbortSignal): Promise<void> {
   const show = () => screen.show(now(), street.rows());
   const timers = [setInterval(show, process.stdout.isTTY ? REDRAW : REPRINT)];
   if (keep) timers.push(setInterval(() => street.save(), SAVE));
-  await invite(gateway, stopped, (lines) => screen.notice(['', ...lines]));
+  await invite(gateway, lamps, stopped, (lines) => screen.notice(['', ...lines]));
   if (!stopped.aborted) {
     show();
     await new Promise((resolve) => stopped.addEventListener('abort', resolve, { once: true }));
@@ -121,13 +126,19 @@ async function bench(options: Arguments, stopped: AbortSignal): Promise<void> {
   screen.close();
 }
 
-/** Waits for the first lamp behind the API, and shows how to command it. */
-async function invite(gateway: Gateway, stopped: AbortSignal, print: (lines: string[]) => void): Promise<void> {
+/** Waits until the lamps are behind the API, for as long as `PATIENCE` when only some are, and shows how to command one. */
+async function invite(
+  gateway: Gateway,
+  lamps: number,
+  stopped: AbortSignal,
+  print: (lines: string[]) => void,
+): Promise<void> {
   const client = randomUUID();
+  const patience = performance.now() + PATIENCE;
   while (!stopped.aborted) {
-    const device = await firstLamp(gateway.url, client).catch(() => undefined);
-    if (device !== undefined) {
-      print(invitation(gateway.url, client, device));
+    const listed = await listedLamps(gateway.url, client).catch(() => []);
+    if (listed.length >= lamps || (listed.length > 0 && performance.now() > patience)) {
+      print(invitation(gateway.url, client, listed[0]));
       return;
     }
     await sleep(LOOK, undefined, { signal: stopped }).catch(() => {});

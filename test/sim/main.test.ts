@@ -1,0 +1,82 @@
+import assert from 'node:assert/strict';
+import { type ChildProcessByStdio, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import { createServer } from 'node:net';
+import type { Readable } from 'node:stream';
+import { fileURLToPath } from 'node:url';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+
+/** `npm start` with flags, without npm in between. */
+class Bench {
+  output = '';
+  errors = '';
+  readonly child: ChildProcessByStdio<null, Readable, Readable>;
+  readonly ended: Promise<number | null>;
+  #look = () => {};
+
+  constructor(...flags: string[]) {
+    const command = ['--import', 'tsx', 'sim/main.ts', ...flags];
+    this.child = spawn(process.execPath, command, { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'] });
+    this.child.stdout.on('data', (chunk) => {
+      this.output += chunk;
+      this.#look();
+    });
+    this.child.stderr.on('data', (chunk) => {
+      this.errors += chunk;
+    });
+    this.ended = once(this.child, 'close').then(([code]) => code);
+  }
+
+  /** Resolves with the match once the output has it. */
+  async until(pattern: RegExp): Promise<RegExpMatchArray> {
+    const found = new Promise<RegExpMatchArray>((resolve) => {
+      this.#look = () => {
+        const match = this.output.match(pattern);
+        if (match) resolve(match);
+      };
+      this.#look();
+    });
+    const early = this.ended.then((code) => {
+      throw new Error(`ended with ${code} before ${pattern}:\n${this.output}${this.errors}`);
+    });
+    return Promise.race([found, early]);
+  }
+}
+
+describe('npm start', function () {
+  this.timeout(60_000);
+
+  it('ends with one line and exit code 2 at a wrong flag', async () => {
+    const bench = new Bench('--lamps', 'many');
+    assert.equal(await bench.ended, 2);
+    assert.match(bench.errors, /^--lamps wants a whole number from 1 to 10000, not "many" \(see --help\)\n$/);
+    assert.equal(bench.output, '');
+  });
+
+  it('ends with one line and exit code 1 where the port is occupied', async () => {
+    const server = createServer().listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    const bench = new Bench('--port', String(port));
+    assert.equal(await bench.ended, 1);
+    assert.match(bench.errors, new RegExp(`^[^\\n]*${port}[^\\n]* is occupied\\n$`));
+    server.close();
+  });
+
+  it('shows 2 lamps, gives a curl that dims the first to 40 %, 24 W, and ends with 0 at Ctrl-C', async () => {
+    const bench = new Bench('--lamps', '2', '--port', '0', '--speed', '10', '--at', '2025-12-21T18:00:00Z');
+    const command = await bench.until(/curl -i '([^']+)' \\\n {2}-H '([^']+)' -H '([^']+)' \\\n {2}-d '([^']+)'\n/);
+    await bench.until(/lamp-01 +100\.0 +60\.0 +up .*\nlamp-02 +100\.0 +60\.0 +up /);
+    const [, url, ...rest] = command;
+    const headers = Object.fromEntries(rest.slice(0, 2).map((line) => line.split(': ')));
+    const answer = await fetch(url, { method: 'POST', headers, body: rest[2] });
+    assert.equal(answer.status, 201);
+    await bench.until(/lamp-01 +40\.0 +24\.0 +up .*\nlamp-02 +100\.0 +60\.0 +up /);
+    bench.child.kill('SIGINT');
+    assert.equal(await bench.ended, 0);
+    assert.equal(bench.errors, '');
+    assert.match(bench.output, /[Oo]pen test mode/);
+  });
+});
