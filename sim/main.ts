@@ -103,14 +103,8 @@ async function bench(options: Arguments, stopped: AbortSignal): Promise<void> {
   }
   const screen = openScreen(process.stdout, speed);
   log = (line) => screen.log(line);
-  screen.notice([
-    `${lamps} lamps in Brussels (50.8503, 4.3517), TALQ 2.7.1 at ${gateway.url}`,
-    cms === undefined
-      ? 'Open test mode on loopback: no bootstrap, any well-formed clientAddress counts as the one local CMS.'
-      : `CMS: ${cms}`,
-    `MQTT broker: ${broker?.replace(/\/\/[^@/]*@/, '//') ?? `mqtt://127.0.0.1:${gateway.brokerPort}`}`,
-  ]);
-  for (const line of early) log(line);
+  const reach = broker?.replace(/\/\/[^@/]*@/, '//') ?? `mqtt://127.0.0.1:${gateway.brokerPort}`;
+  screen.notice([`${lamps} lamps in Brussels (50.8503, 4.3517), API on loopback, MQTT broker ${reach}`, ...early]);
   street.start(speed);
   const show = () => screen.show(now(), street.rows());
   const timers = [setInterval(show, process.stdout.isTTY ? REDRAW : REPRINT)];
