@@ -34,12 +34,14 @@ for (const port of 'ABCDEFGH') for (let number = 0; number < 40; number++) RESER
 
 /**
  * Function declarations move to the top of their scope, because the interpreter does not hoist; names with a leading
- * underscore are ours alone and get short. ECMAScript 5 output writes no `\u{…}`.
+ * underscore are ours alone and get short. Inlining with arguments would make `var` that is used before it is declared,
+ * and sequences would put function expressions at the head of a for: both run wrongly. ECMAScript 5 output writes no
+ * `\u{…}`.
  */
 const MINIFIER = {
   ecma: 2015,
   toplevel: true,
-  compress: { passes: 3, hoist_funs: true },
+  compress: { passes: 3, hoist_funs: true, inline: 1, sequences: false },
   mangle: { reserved: RESERVED, properties: { regex: /^_[a-z]/ } },
   format: { ecma: 5, ascii_only: true, comments: false, semicolons: true },
   maxWorkers: 1,

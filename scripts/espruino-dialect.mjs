@@ -6,7 +6,7 @@ import { isAbsolute, relative, resolve } from 'node:path';
 import { originalPositionFor, TraceMap } from '@jridgewell/trace-mapping';
 import { parse } from 'acorn';
 import { builtins } from './dialect/builtins.mjs';
-import { classes, loopClosures, meaning, order, recursion, typedSlices } from './dialect/meaning.mjs';
+import { classes, loopClosures, meaning, order, recursion, typedSlices, varOrder } from './dialect/meaning.mjs';
 import { analyse, walk } from './dialect/scope.mjs';
 import { syntax } from './dialect/syntax.mjs';
 
@@ -60,6 +60,7 @@ export function checkScript(code, { map, file = 'script.js', directory = '.', ho
   classes(context);
   typedSlices(context);
   recursion(context);
+  varOrder(context);
   if (!hoisted) order(context);
   findings.sort((a, b) => a.start - b.start);
   return findings.map(({ start, ...finding }) => finding);

@@ -268,3 +268,39 @@ function reaches(graph, from, targets) {
   }
   return false;
 }
+
+/**
+ * `var` used where its declaration has not run: Espruino does not hoist it either, so the name means one further out, or a
+ * new global. Minifiers make such text when they inline.
+ */
+export function varOrder({ names, report }) {
+  for (const binding of names.bindings) {
+    if (binding.kind !== 'var') continue;
+    const home = names.functionOf(binding.node);
+    for (const reference of binding.references) {
+      if (names.functionOf(reference) !== home) continue;
+      if (binding.declarations.some((one) => one.start < reference.start && hasRun(one, reference, names))) continue;
+      report(
+        reference,
+        `var ${binding.name} is used before its declaration`,
+        'declare it at the top: var is not hoisted',
+      );
+    }
+  }
+}
+
+/** True when nothing skips the declaration on the way to `reference`: both stand in the innermost branch around it. */
+function hasRun(declaration, reference, names) {
+  let inner = declaration;
+  for (let at = names.parent(declaration); at && !isFunction(at); inner = at, at = names.parent(at)) {
+    const branches =
+      (at.type === 'IfStatement' && inner !== at.test) ||
+      (/^(For|ForIn|ForOf|While)Statement$/.test(at.type) && inner === at.body) ||
+      at.type === 'SwitchCase' ||
+      at.type === 'CatchClause';
+    if (branches) return contains(inner, reference);
+  }
+  return true;
+}
+
+const contains = (outer, inner) => outer.start <= inner.start && inner.end <= outer.end;

@@ -30,6 +30,7 @@ const isLoop = (node) => /^For(In|Of)?Statement$/.test(node.type);
  * @property {object} scope node that holds it
  * @property {object | undefined} loop the loop in whose head it is declared with let or const
  * @property {object[]} values everything it is initialised with or assigned
+ * @property {object[]} declarations identifiers that declare it
  * @property {object[]} references identifiers that read or write it
  */
 
@@ -100,10 +101,20 @@ export function analyse(program) {
     const names = scopes.get(scope);
     let binding = names.get(identifier.name);
     if (!binding) {
-      binding = { name: identifier.name, kind, node: identifier, scope, loop, values: [], references: [] };
+      binding = {
+        name: identifier.name,
+        kind,
+        node: identifier,
+        scope,
+        loop,
+        values: [],
+        references: [],
+        declarations: [],
+      };
       names.set(identifier.name, binding);
       bindings.push(binding);
     }
+    binding.declarations.push(identifier);
     if (value) binding.values.push(value);
     byIdentifier.set(identifier, binding);
   };

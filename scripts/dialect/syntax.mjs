@@ -2,7 +2,9 @@
  * Syntax that Espruino 2v29 rejects, or reads as something else. One visitor per ESTree node type; each finding carries
  * the construct and the way out. Every rule is shown on the real interpreter by test/espruino/dialect.test.ts.
  */
+
 import { REGEX_WAY_OUT, regexFault } from './regex.mjs';
+import { childrenOf } from './scope.mjs';
 
 const RESERVED = ['of', 'static'];
 const LOGICAL = ['??=', '||=', '&&='];
@@ -22,6 +24,14 @@ function containsIn(node) {
   return Object.values(node).some((value) =>
     Array.isArray(value) ? value.some(containsIn) : value?.type && containsIn(value),
   );
+}
+
+/** True when a string, regex or template in the expression holds a brace: the interpreter counts it as its own. */
+function quotesBrace(node, code) {
+  const isText = node.type === 'TemplateElement' || (node.type === 'Literal' && typeof node.value !== 'number');
+  if (isText) return /[{}]/.test(code.slice(node.start, node.end));
+  for (const child of childrenOf(node)) if (quotesBrace(child, code)) return true;
+  return false;
 }
 
 const lengthTarget = (node) => node.type === 'MemberExpression' && !node.computed && node.property.name === 'length';
@@ -65,7 +75,10 @@ export const syntax = {
   ForOfStatement(node, { report }) {
     if (node.await) report(node, 'for await', 'take a callback');
   },
-  ForStatement(node, { report }) {
+  ForStatement(node, { code, report }) {
+    if (node.init && /^(function|class)\b/.test(code.slice(node.init.start))) {
+      report(node.init, 'function or class at the head of a for', 'move it before the loop');
+    }
     if (containsIn(node.init)) report(node.init, '`in` in the head of a for', 'compute it before the loop');
   },
   Property(node, { report }) {
@@ -96,7 +109,13 @@ export const syntax = {
       report(node, 'return before a line break', 'end it with a semicolon: the next line would be its value');
     }
   },
+  TemplateLiteral(node, { code, report }) {
+    for (const expression of node.expressions) {
+      if (quotesBrace(expression, code)) report(expression, 'brace in a text inside ${}', 'put the text in a variable');
+    }
+  },
   TemplateElement(node, context) {
+    if (node.value.raw.includes('\\${')) context.report(node, '\\${ in a template', 'use a plain string');
     escapes(node, context);
   },
   Literal(node, context) {

@@ -86,6 +86,10 @@ const rows: [what: string, bad: string, good: string, unseen?: string][] = [
     'R=(function(){return\n5})()===undefined;',
     'R=(function(){return;\n5})()===undefined;',
   ],
+  ['function or class at the head', 'for(function(){R=1}();R!==1;);', 'R=0;for(R=1,function(){R=2}();R<2;);'],
+  ['brace in a text', 'R=`${"}"}`;', 'var b="}";R=`${b}`;'],
+  ['brace in a text', 'R=`${"a".indexOf("{")}`;', 'R=`${[{a:1}].length}`;'],
+  ['\\${ in a template', 'R=`\\${1}`;', 'R="${1}";'],
   ['with', 'with({a:1}){R=a}', 'var o={a:1};R=o.a;'],
   ['debugger', 'debugger;R=1;', 'R=1;'],
   ['\\u{…}', 'R="\\u{41}";', 'R="\\u0041";'],
@@ -216,6 +220,16 @@ const rows: [what: string, bad: string, good: string, unseen?: string][] = [
     'i is used before',
     'function o(){return i();function i(){return 3}} R=o();',
     'function o(){function i(){return 3} return i()} R=o();',
+  ],
+  [
+    'var s is used before',
+    'var s=1;function f(){s=2;var s;return s} f();R=s;',
+    'var s=1;function f(){var s;s=2;return s} f();R=s;',
+  ],
+  [
+    'var q is used before',
+    'function f(a){if(a){var q=1} return q===undefined} R=f(0);',
+    'function f(a){var q;if(a){q=1} return q===undefined} R=f(0);',
   ],
   [
     'super.method()',
