@@ -20,7 +20,7 @@ export interface Transaction {
   /** The frame with its CRC. */
   readonly request: Bytes;
   /**
-   * ms from the end of the request to the first byte of the reply, up to 3000. After a broadcast: the time for which
+   * ms from the end of the request to the first byte of the reply. After a broadcast: the time for which
    * the units are left alone (100..200 ms; Source: MODBUS over Serial Line V1.02 §2.4.1).
    */
   readonly timeout: number;
@@ -39,8 +39,8 @@ export interface Transaction {
 
 /**
  * Answers that come late are never taken for the answer of another request: bytes count only while an answer is due,
- * unit, function, length and CRC must fit, and after a request that went unanswered the same unit is left alone for
- * as long as its answers are outstanding (up to one time-out for each attempt after it gave its last one).
+ * unit, function, length and CRC must fit, and when an attempt went unanswered the same unit is left alone afterwards
+ * for as long as the attempts took. So an answer may be late by as much as all attempts take, and 3 of them are made.
  */
 export class ModbusLine {
   private _clock: Clock;
@@ -62,7 +62,8 @@ export class ModbusLine {
   private _writing = false;
   /** Attempts that the current transaction has behind it. */
   private _tries = 0;
-  /** Uptimes: since when the transaction waits, last byte heard, earliest next request, end of listening, its limit. */
+  /** Uptimes: first attempt, since when it waits, last byte heard, earliest next request, end of listening, its limit. */
+  private _begun = 0;
   private _since = 0;
   private _heard = 0;
   private _ready = 0;
@@ -129,7 +130,7 @@ export class ModbusLine {
     if (this._tries === 0 && (this._owing === 0 || this._owing === unit)) from = Math.max(from, this._until);
     if (this._writing) from = Math.max(from, now + PAUSE);
     if (from <= now) this._send(transaction, now);
-    else if (now - this._since > PATIENCE) {
+    else if (now - Math.max(this._since, this._until) > PATIENCE) {
       // A driver that lost its `done` is tried again.
       this._writing = false;
       this._finish(transaction, Fault.Busy, now);
@@ -138,6 +139,7 @@ export class ModbusLine {
 
   private _send(transaction: Transaction, now: number): void {
     const request = transaction.request;
+    if (this._tries === 0) this._begun = now;
     this._length = 0;
     this._wanted = EXCEPTION_LENGTH;
     this._echo = this._echoes ? request.length : 0;
@@ -156,9 +158,11 @@ export class ModbusLine {
     const transaction = this._queue[0];
     if (!this._listening || !transaction) return;
     const now = this._clock.uptime();
-    this._deadline = now + transaction.timeout;
-    this._limit = this._deadline + replyLength(transaction.request) * this._character + DRIVER;
-    this._schedule.at(this._task, this._length >= this._wanted ? 0 : transaction.timeout);
+    // A UART may hand a reply over in one piece: the first byte is seen when the last one is in.
+    const wait = transaction.timeout + replyLength(transaction.request) * this._character;
+    this._deadline = now + wait;
+    this._limit = this._deadline + DRIVER;
+    this._schedule.at(this._task, this._length >= this._wanted ? 0 : wait);
   }
 
   private _hear(data: Bytes): void {
@@ -218,10 +222,10 @@ export class ModbusLine {
       this._schedule.at(this._task, 0);
       return;
     }
-    const owed = fault < 0 ? this._tries + 1 : this._tries;
-    if (owed > 0 && fault !== Fault.Busy) {
+    if (fault !== Fault.Busy && (fault < 0 || this._tries > 0)) {
+      // An attempt that was not answered still may be, later than the last one by no more than all of them took.
       this._owing = now < this._until && this._owing !== unit ? 0 : unit;
-      this._until = Math.max(this._until, now + owed * transaction.timeout + PAUSE);
+      this._until = Math.max(this._until, 2 * now - this._begun + PAUSE);
     }
     this._queue.shift();
     if (this._queue.length > 0) this._begin();
