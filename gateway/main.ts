@@ -148,7 +148,7 @@ Serves streetlight controllers on MQTT as TALQ 2.7.1 devices over HTTP.
 `;
 
 /** @returns the options, or undefined for --help. Throws on a wrong flag. */
-function readFlags(flags: string[]): GatewayOptions | undefined {
+export function readFlags(flags: string[]): GatewayOptions | undefined {
   const { values } = parseArgs({
     args: flags,
     options: {
@@ -214,4 +214,4 @@ async function run(flags: string[]): Promise<void> {
   }
 }
 
-if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) await run(process.argv.slice(2));
+if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) void run(process.argv.slice(2));

@@ -83,7 +83,7 @@ export function buildApi(options: { model: Model; fleet: Fleet; clock: Clock; pe
   const write = async (request: FastifyRequest, reply: FastifyReply, act: () => Promise<Answer>) => {
     const { clientAddress, talqRequestId } = request.query as Record<string, string | undefined>;
     const key = talqRequestId && `${clientAddress} ${talqRequestId}`.toLowerCase();
-    const what = `${request.method} ${request.url} ${JSON.stringify(request.body)}`;
+    const what = `${request.method} ${request.url.split('?')[0]} ${JSON.stringify(request.body)}`;
     const { status, body } = await answers.once(key, what, act);
     return answer(reply, status, body);
   };

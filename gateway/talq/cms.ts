@@ -173,7 +173,7 @@ export class CmsConnection implements Peer {
     this.record.cmsAddress = cmsAddress;
     this.publishAddresses();
     const own = model.classes().filter((entry) => entry.name === GATEWAY_CLASS);
-    await this.request('POST', 'device-classes', own);
+    await this.post('device-classes', own);
     this.record.classes = [GATEWAY_CLASS];
     await this.request('PATCH', `devices/${gatewayAddress}`, model.toDevice(model.gatewayDevice()));
     await this.pause(CONFIGURATION_TIME, () => this.configuredAlready || generation !== this.generation, true);
@@ -220,8 +220,7 @@ export class CmsConnection implements Peer {
     const fresh = changed.filter((view) => this.record.devices[view.address] === undefined);
     const known = changed.filter((view) => this.record.devices[view.address] !== undefined);
     if (fresh.length > 0) {
-      await this.request(
-        'POST',
+      await this.post(
         'devices',
         fresh.map((view) => model.toDevice(view)),
       );
@@ -239,8 +238,22 @@ export class CmsConnection implements Peer {
   private async announceClasses(always: boolean): Promise<void> {
     const classes = this.options.model.classes().filter((entry) => !this.record.classes.includes(entry.name));
     if (classes.length === 0 && !always) return;
-    await this.request('POST', 'device-classes', classes);
+    await this.post('device-classes', classes);
     this.record.classes.push(...classes.map((entry) => entry.name));
+  }
+
+  /**
+   * Announces a list. What the CMS has already, from before a restart that came too early to note it, is replaced; the
+   * CMS refuses a list as a whole, so then its items go one by one.
+   */
+  private async post(path: string, items: unknown[]): Promise<void> {
+    try {
+      await this.request('POST', path, items);
+    } catch (error) {
+      if ((error as CmsError).status !== 409) throw error;
+      if (items.length === 1) await this.request('PUT', path, items);
+      else for (const item of items) await this.post(path, [item]);
+    }
   }
 
   private async complete(): Promise<void> {

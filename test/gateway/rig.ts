@@ -1,0 +1,325 @@
+/** A gateway with its own broker on loopback, a clock moved by hand, played controllers, and a CMS that checks everything. */
+import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+import { Agent, request } from 'node:http';
+import { deflateSync, gunzipSync, gzipSync, inflateSync } from 'node:zlib';
+import { Decoder, Encoder } from 'cbor-x';
+import { connectAsync, type MqttClient } from 'mqtt';
+import { AckCode, Leaf, TOPIC_ROOT } from '../../firmware/link/messages.ts';
+import { type Gateway, type GatewayOptions, startGateway } from '../../gateway/main.ts';
+import { check } from './oas.ts';
+
+export const CMS = '0a6f1f0e-53a5-4b52-9d0e-3a3c2b1d4e5f';
+export const T0 = Date.parse('2026-05-04T20:00:00Z');
+const BASE = '/talq/gateway';
+
+// Settings of its own, so that both sides do not share a mistake: maps by their integer keys, nothing tagged.
+const encoder = new Encoder({
+  useRecords: false,
+  variableMapSize: true,
+  mapsAsObjects: false,
+  tagUint8Array: false,
+  useTag259ForMaps: false,
+} as never);
+const decoder = new Decoder({ mapsAsObjects: false } as never);
+
+export const encode = (value: unknown): Buffer => encoder.encode(value);
+
+export interface Call {
+  query?: Record<string, string | string[] | undefined>;
+  headers?: Record<string, string | undefined>;
+  body?: unknown;
+  /** sent as it is instead of `body` */
+  raw?: string | Buffer;
+  encoding?: 'gzip' | 'deflate';
+  /** the request breaks the official document on purpose */
+  bad?: boolean;
+}
+
+export interface Reply {
+  status: number;
+  headers: Record<string, string | string[] | undefined>;
+  // biome-ignore lint/suspicious/noExplicitAny: tests look into answers of every kind
+  body: any;
+  text: string;
+  reused: boolean;
+}
+
+/** SDM120-like unit: voltage, current, active, reactive, apparent power, power factor, frequency, active energy. */
+export const UNIT = [1, 'sdm120', [0, 1, 2, 3, 4, 5, 6, 7]];
+
+/** @returns a birth as the wire has it, with some keys replaced; undefined leaves a key out. */
+export function birth(replaced: Record<number, unknown> = {}): Map<number, unknown> {
+  return merged(
+    [
+      [0, 1],
+      [1, 'linux'],
+      [2, '0.1.0'],
+      [3, 7],
+      [4, 1],
+      [5, 1],
+      [6, 10],
+      [7, 100],
+      [8, [UNIT]],
+    ],
+    replaced,
+  );
+}
+
+/** @returns a report of T0, 12 s after its readings: 231.5 V, 0.4 A, 92.3 W, -8.7 var, 92.7 VA, PF -0.995, 50.02 Hz, 1234.567 kWh. */
+export function report(replaced: Record<number, unknown> = {}): Map<number, unknown> {
+  const unit = [12, 2315, 400, 923, -87, 927, -995, 5002, 1234567];
+  const at = T0 / 1000;
+  return merged(
+    [
+      [0, 1],
+      [1, at],
+      [2, 3600],
+      [3, 70],
+      [4, 70],
+      [5, 3],
+      [7, 7],
+      [8, at - 600],
+      [10, [unit]],
+    ],
+    replaced,
+  );
+}
+
+function merged(entries: [number, unknown][], replaced: Record<number, unknown>): Map<number, unknown> {
+  const map = new Map(entries);
+  for (const [key, value] of Object.entries(replaced)) {
+    if (value === undefined) map.delete(Number(key));
+    else map.set(Number(key), value);
+  }
+  return map;
+}
+
+/** One played controller. */
+export class Controller {
+  /** Commands that came, decoded, in order. */
+  readonly commands: Map<number, unknown>[] = [];
+  readonly times: Map<number, number>[] = [];
+  /** How it answers a command; undefined: not at all. */
+  answer: (command: Map<number, unknown>) => AckCode | undefined = () => AckCode.Done;
+  private waiting: (() => void)[] = [];
+
+  private constructor(
+    readonly id: string,
+    private readonly client: MqttClient,
+  ) {
+    client.on('message', (topic, payload) => {
+      if (topic.endsWith(`/${Leaf.Time}`)) this.times.push(decoder.decode(payload));
+      else this.obey(decoder.decode(payload));
+      for (const resolve of this.waiting.splice(0)) resolve();
+    });
+  }
+
+  static async connect(port: number, id: string): Promise<Controller> {
+    const topic = (leaf: Leaf) => `${TOPIC_ROOT}/${id}/${leaf}`;
+    const client = await connectAsync(`mqtt://127.0.0.1:${port}`, {
+      protocolVersion: 4,
+      clientId: id,
+      reconnectPeriod: 0,
+      will: { topic: topic(Leaf.Link), payload: Buffer.from([0]), qos: 1, retain: true },
+    });
+    const controller = new Controller(id, client);
+    await client.subscribeAsync([topic(Leaf.Command), topic(Leaf.Time)], { qos: 1 });
+    return controller;
+  }
+
+  /** Birth, link and a first report, as firmware does after connecting. */
+  async greet(born = birth(), first: Map<number, unknown> | undefined = report()): Promise<void> {
+    await this.send(Leaf.Birth, born, true);
+    await this.send(Leaf.Link, 1, true);
+    if (first) await this.send(Leaf.Report, first);
+  }
+
+  send(leaf: Leaf, value: unknown, retain = false): Promise<unknown> {
+    return this.sendRaw(leaf, encode(value), retain);
+  }
+
+  sendRaw(leaf: string, payload: Buffer, retain = false): Promise<unknown> {
+    return this.client.publishAsync(`${TOPIC_ROOT}/${this.id}/${leaf}`, payload, { qos: 1, retain });
+  }
+
+  /** Resolves when `condition` holds, looked at after every message. */
+  async until(condition: () => boolean): Promise<void> {
+    while (!condition()) await new Promise<void>((resolve) => this.waiting.push(resolve));
+  }
+
+  /** Falls off the network, so that its last will is sent. */
+  drop(): void {
+    this.client.stream.destroy();
+  }
+
+  async close(): Promise<void> {
+    await this.client.endAsync(true);
+  }
+
+  private obey(command: Map<number, unknown>): void {
+    this.commands.push(command);
+    const code = this.answer(command);
+    if (code !== undefined)
+      this.send(
+        Leaf.Ack,
+        new Map([
+          [0, command.get(0)],
+          [1, code],
+        ]),
+      );
+  }
+}
+
+export class Rig {
+  now = T0;
+  readonly log: string[] = [];
+  readonly controllers: Controller[] = [];
+  private readonly agent = new Agent({ keepAlive: true, maxSockets: 4 });
+  gateway!: Gateway;
+
+  static async start(options: Partial<GatewayOptions> = {}): Promise<Rig> {
+    const rig = new Rig();
+    rig.gateway = await startGateway({ port: 0, now: () => rig.now, log: (line) => rig.log.push(line), ...options });
+    return rig;
+  }
+
+  /** Connects a controller that greets. Resolves when the gateway has taken everything. */
+  async join(id: string, born?: Map<number, unknown>, first?: Map<number, unknown>): Promise<Controller> {
+    const controller = await Controller.connect(this.gateway.brokerPort, id);
+    this.controllers.push(controller);
+    await this.during(
+      () => {
+        const known = this.gateway.fleet.controllers.get(id);
+        return known?.online === true && known.state !== undefined;
+      },
+      () => controller.greet(born, first),
+    );
+    return controller;
+  }
+
+  /** Does something and waits until the fleet satisfies `condition`, looked at after each of its changes. */
+  async during(condition: () => boolean, act: () => unknown): Promise<void> {
+    await new Promise<void>((resolve, reject) => {
+      const stop = this.gateway.fleet.onChange(() => look());
+      const look = (): void => {
+        if (!condition()) return;
+        stop();
+        resolve();
+      };
+      Promise.resolve(act()).then(look, reject);
+    });
+  }
+
+  /** Sends a report and waits until it has arrived. */
+  async report(controller: Controller, values: Map<number, unknown>): Promise<void> {
+    const { fleet } = this.gateway;
+    let arrived = false;
+    const stop = fleet.onChange((changed, what) => {
+      if (changed.id === controller.id && what === 'report') arrived = true;
+    });
+    await this.during(
+      () => arrived,
+      () => controller.send(Leaf.Report, values),
+    );
+    stop();
+  }
+
+  /** Moves the gateway's time on until `work` is done. */
+  async advance<T>(work: Promise<T>, step = 100): Promise<T> {
+    let busy = true;
+    const end = work.finally(() => {
+      busy = false;
+    });
+    while (busy) {
+      await new Promise(setImmediate);
+      this.now += step;
+      this.gateway.tick();
+    }
+    return end;
+  }
+
+  /** Asks the TALQ API as the CMS would, and has every message checked. `path` is below the base. */
+  async call(method: string, path: string, options: Call = {}): Promise<Reply> {
+    const write = method !== 'GET';
+    const query = { clientAddress: CMS, ...(write ? { talqRequestId: randomUUID() } : {}), ...options.query };
+    const headers: Record<string, string> = {};
+    const body = options.raw ?? (options.body === undefined ? undefined : JSON.stringify(options.body));
+    const given = {
+      'talq-api-version': '2.7.1',
+      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      ...(options.encoding ? { 'content-encoding': options.encoding } : {}),
+      ...options.headers,
+    };
+    for (const [name, value] of Object.entries(given)) if (value !== undefined) headers[name] = value;
+    const search = new URLSearchParams();
+    for (const [name, value] of Object.entries(query))
+      for (const one of [value].flat()) if (one !== undefined) search.append(name, one);
+    const packed =
+      body === undefined || !options.encoding ? body : options.encoding === 'gzip' ? gzipSync(body) : deflateSync(body);
+    const reply = await this.send(method, `${BASE}${path}?${search}`, headers, packed);
+    const violations = check(
+      'gateway',
+      {
+        method,
+        path,
+        query,
+        headers,
+        body: options.raw === undefined ? options.body : undefined,
+        status: reply.status,
+        answerHeaders: reply.headers,
+        answer: reply.body,
+      },
+      options.bad,
+    );
+    assert.deepEqual(violations, []);
+    return reply;
+  }
+
+  /** Sends anything to the gateway's server, unchecked. */
+  send(method: string, path: string, headers: Record<string, string>, body?: string | Buffer): Promise<Reply> {
+    const { hostname, port } = new URL(this.gateway.url);
+    return new Promise((resolve, reject) => {
+      const length: Record<string, string> =
+        body === undefined ? {} : { 'content-length': String(Buffer.byteLength(body)) };
+      const asked = request(
+        { agent: this.agent, hostname, port, method, path, headers: { ...headers, ...length } },
+        (answer) => {
+          const chunks: Buffer[] = [];
+          answer.on('data', (chunk) => chunks.push(chunk));
+          answer.on('end', () => {
+            const bytes = Buffer.concat(chunks);
+            const encoding = answer.headers['content-encoding'];
+            const text = String(
+              encoding === 'gzip' ? gunzipSync(bytes) : encoding === 'deflate' ? inflateSync(bytes) : bytes,
+            );
+            resolve({
+              status: answer.statusCode ?? 0,
+              headers: answer.headers,
+              body: text === '' ? undefined : JSON.parse(text),
+              text,
+              reused: asked.reusedSocket,
+            });
+          });
+        },
+      );
+      asked.on('error', reject);
+      asked.end(body);
+    });
+  }
+
+  /** @returns the TALQ address of a controller. */
+  async address(id: string): Promise<string> {
+    const { body } = await this.call('GET', '/devices');
+    return body.find((device: { name: string }) => device.name === id).address;
+  }
+
+  async close(): Promise<void> {
+    for (const controller of this.controllers) await controller.close();
+    this.agent.destroy();
+    await this.gateway.close();
+  }
+}
+
+/** @returns status and the key of the first error. */
+export const refusalOf = ({ status, body }: Reply): string => `${status} ${body?.[0]?.key}`;

@@ -1,0 +1,89 @@
+/** A small CMS for tests: takes a gateway in, remembers what it was told, and checks every message against its document. */
+import { randomUUID } from 'node:crypto';
+import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import { check } from './oas.ts';
+
+const NIL = '00000000-0000-0000-0000-000000000000';
+
+export interface Received {
+  method: string;
+  path: string;
+  query: Record<string, string>;
+  // biome-ignore lint/suspicious/noExplicitAny: tests look into bodies of every kind
+  body: any;
+}
+
+export class TestCms {
+  readonly cmsAddress = randomUUID();
+  gatewayAddress: string = randomUUID();
+  /** Everything that came, in order, refused or not. */
+  readonly received: Received[] = [];
+  readonly violations: string[] = [];
+  /** Statuses for the next requests instead of doing them. */
+  readonly failures: number[] = [];
+  private waiting: (() => void)[] = [];
+  private app!: FastifyInstance;
+  uri = '';
+
+  /** @param port 0: any free one */
+  async listen(port = 0): Promise<void> {
+    this.app = Fastify({ forceCloseConnections: true });
+    this.app.all('/cms/*', async (request, reply) => this.take(request, reply));
+    await this.app.listen({ host: '127.0.0.1', port });
+    const address = this.app.server.address();
+    this.uri = `http://127.0.0.1:${typeof address === 'object' && address ? address.port : port}/cms/`;
+  }
+
+  /** @returns method and path of everything received, without the query. */
+  steps(): string[] {
+    return this.received.map(({ method, path }) => `${method} ${path}`);
+  }
+
+  /** Resolves when `count` requests have come. */
+  async until(count: number): Promise<void> {
+    while (this.received.length < count) await new Promise<void>((resolve) => this.waiting.push(resolve));
+  }
+
+  async close(): Promise<void> {
+    await this.app.close();
+  }
+
+  private take(request: FastifyRequest, reply: FastifyReply): unknown {
+    const path = request.url.split('?')[0].slice('/cms'.length);
+    const query = request.query as Record<string, string>;
+    const received = { method: request.method, path, query, body: request.body as Received['body'] };
+    const [status, answer] = this.answer(received);
+    const headers = { ...(answer === undefined ? {} : { 'content-type': 'application/json' }) };
+    this.violations.push(
+      ...check('cms', { ...received, headers: request.headers, status, answerHeaders: headers, answer }),
+    );
+    if (request.headers['content-length'] === undefined) this.violations.push(`${path} without Content-Length`);
+    this.received.push(received);
+    reply.code(status).headers({ ...headers, 'talq-api-version': '2.7.1' });
+    // After the answer has been handed over, so that a test that goes on sees the gateway go on.
+    setImmediate(() => {
+      for (const resolve of this.waiting.splice(0)) resolve();
+    });
+    return answer === undefined ? reply.send() : reply.send(JSON.stringify(answer));
+  }
+
+  private answer({ method, path, query, body }: Received): [number, unknown?] {
+    const failure = this.failures.shift();
+    if (failure === 200) return [200, body];
+    if (failure !== undefined) return [failure, [{ key: 'genericError', description: 'on purpose' }]];
+    const introduction = query.clientAddress === NIL;
+    if (!introduction && query.clientAddress !== this.gatewayAddress) {
+      return [400, [{ key: 'parameterValueNotValid' }]];
+    }
+    if (method === 'POST' && path === '/devices') {
+      if (!introduction) return [201, body];
+      const [own] = body[0].functions;
+      const cmsAddress = { ...own.cmsAddress, value: this.cmsAddress };
+      const gatewayAddress = { ...own.gatewayAddress, value: this.gatewayAddress };
+      return [201, [{ ...body[0], address: this.gatewayAddress, functions: [{ ...own, cmsAddress, gatewayAddress }] }]];
+    }
+    if (method === 'POST' && path === '/services') return [201];
+    if (method === 'POST') return [201, body];
+    return [200];
+  }
+}
