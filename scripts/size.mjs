@@ -20,8 +20,8 @@ import { bundle } from './bundle.mjs';
 import { childrenOf, isClass, isFunction } from './dialect/scope.mjs';
 import { boot, interpreter } from './interpreter.mjs';
 
-/** jsvars in use before a script has run. Source: process.memory().usage of Espruino 2v29, Linux build, empty flash. */
-const BASE = 35;
+/** jsvars in use after an empty script. Source: process.memory().usage of Espruino 2v29, Linux build. */
+const BASE = 47;
 
 /**
  * @typedef {object} Size
@@ -52,35 +52,34 @@ export function compare(sizes, budget) {
 }
 
 /**
- * Counts what a script leaves in memory when it runs from flash: a function takes its name, itself, two for the code in
- * flash and one per parameter; methods live once, in the class; top-level constants stay. Source: Espruino 2v29,
- * src/jsvar.h and src/jsparse.c, checked with process.memory() on the Linux build.
+ * Counts what a script leaves in memory when it runs from flash: a named function takes 2, its code in flash 2 more, and
+ * each parameter 1; a class takes 7 besides its methods; top-level constants stay. Source: process.memory().usage of
+ * Espruino 2v29 (Linux build) after one construct at a time.
  *
  * @returns {number} jsvars
  */
 export function staticCount(code) {
   const program = parse(code, { ecmaVersion: 'latest' });
-  const ofFunction = (fn) => 3 + fn.params.length;
+  const isEmpty = ({ body }) => body.type === 'BlockStatement' && body.body.length === 0;
+  const ofFunction = (fn) => (isEmpty(fn) ? 2 : 4) + fn.params.length;
+  const ofMethod = ({ kind, value }) => ofFunction(value) - (kind === 'constructor' ? 2 : 0);
   const ofValue = (node) => {
-    if (!node) return 0;
+    if (!node) return 1;
     if (isFunction(node)) return ofFunction(node);
-    if (isClass(node)) return ofClass(node);
-    if (node.type === 'ArrayExpression') return node.elements.reduce((sum, item) => sum + 1 + ofValue(item), 1);
-    if (node.type === 'ObjectExpression')
-      return node.properties.reduce((sum, { value }) => sum + 1 + ofValue(value), 1);
+    if (isClass(node)) return node.body.body.reduce((sum, member) => sum + ofMethod(member), 7);
+    if (node.type === 'ArrayExpression') return node.elements.reduce((sum, item) => sum + ofValue(item), 2);
+    if (node.type === 'ObjectExpression') return node.properties.reduce((sum, { value }) => sum + ofValue(value), 2);
     if (node.type === 'NewExpression') return 5;
-    return node.type === 'Literal' && typeof node.value === 'string' ? 1 : 0;
+    return node.type === 'Literal' && typeof node.value === 'string' ? 2 : 1;
   };
-  const ofClass = (node) => node.body.body.reduce((sum, { value }) => sum + 1 + ofFunction(value), 4);
-  let sum = 0;
+  let sum = BASE;
   for (const statement of program.body) {
-    if (statement.type === 'FunctionDeclaration') sum += 1 + ofFunction(statement);
-    else if (statement.type === 'ClassDeclaration') sum += 1 + ofClass(statement);
+    if (isFunction(statement) || isClass(statement)) sum += ofValue(statement);
     else if (statement.type === 'VariableDeclaration') {
-      for (const { init } of statement.declarations) sum += 1 + ofValue(init);
+      for (const { init } of statement.declarations) sum += ofValue(init);
     }
   }
-  return BASE + sum;
+  return sum;
 }
 
 /** Every function in a script, for the line that says what dominates. */
@@ -94,37 +93,49 @@ export function functionCount(code) {
 }
 
 /**
- * Runs a bundle on the interpreter until it has reported to a broker and read its meter.
+ * Runs a bundle on the interpreter until it has reported to a broker and read its meter, then lets `look` ask it.
  *
- * @returns {Promise<{ jsvars: number, how: string } | { reason: string }>} the most jsvars seen in 3 looks; or why the
+ * @template T
+ * @param {{ code: string, board: import('../firmware/board.ts').Board }} bundle
+ * @param {(controller: ReturnType<typeof boot>) => Promise<T>} look
+ * @returns {Promise<{ value: T, peers: string } | { reason: string }>} what `look` found and who was there; or why the
  *   bundle does not run on the Linux build
  */
-export async function measure({ code, board }) {
+export async function runToSteady({ code, board }, look) {
   const linked = board.network.kind !== 'none';
   const peers = await openPeers(board.lines.length > 0);
   const site = { host: '127.0.0.1', port: peers.port, paths: board.lines.map(() => peers.path) };
   const controller = boot({ files: { '.bootcde': code, 'site.json': JSON.stringify(site) } });
   try {
-    const reported = linked ? peers.report(20_000) : later(5000);
-    const failed = controller.expect(/Uncaught[^\n]*/, { timeout: 30_000 }).then(
+    const failed = controller.expect(/Uncaught[^\n]*/, { timeout: 60_000 }).then(
       ([line]) => ({ reason: line.trim() }),
       () => ({ reason: 'timeout' }),
     );
-    const first = await Promise.race([reported.then(() => undefined), failed]);
-    if (first) return first;
-    let jsvars = 0;
-    for (let look = 0; look < 3; look++) {
-      await later(400);
-      jsvars = Math.max(jsvars, await controller.evaluate('process.memory().usage'));
-    }
-    const with_ = [linked && 'a broker', peers.path && 'a Modbus meter'].filter(Boolean).join(' and ');
-    return { jsvars, how: `measured: Linux build, from flash${with_ ? `, with ${with_}` : ''}` };
+    const ready = (linked ? peers.report(20_000) : later(5000)).then(() => undefined);
+    const fault = await Promise.race([ready, failed]);
+    if (fault) return fault;
+    const value = await look(controller);
+    return { value, peers: [linked && 'a broker', peers.path && 'a Modbus meter'].filter(Boolean).join(' and ') };
   } catch (error) {
     return { reason: error.message.split('\n')[0] };
   } finally {
     await controller.stop();
     await peers.close();
   }
+}
+
+/** @returns the most jsvars in 3 looks at a running bundle, or the reason why it does not run on the Linux build */
+async function measure(made) {
+  const { value, peers, reason } = await runToSteady(made, async (controller) => {
+    let most = 0;
+    for (let look = 0; look < 3; look++) {
+      await later(400);
+      most = Math.max(most, await controller.evaluate('process.memory().usage'));
+    }
+    return most;
+  });
+  if (reason) return { reason };
+  return { jsvars: value, how: `measured: Linux build, from flash${peers ? `, with ${peers}` : ''}` };
 }
 
 const later = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -169,13 +180,20 @@ async function openPeers(serial) {
   };
 }
 
+async function sizeOf(made, estimate) {
+  if (estimate) return { reason: 'as asked' };
+  return interpreter() ? measure(made) : { reason: 'ESPRUINO is not set' };
+}
+
 async function main() {
-  const { values } = parseArgs({ options: { budget: { type: 'string', default: 'size-budget.json' } } });
+  const { values } = parseArgs({
+    options: { budget: { type: 'string', default: 'size-budget.json' }, estimate: { type: 'boolean', default: false } },
+  });
   const { runtime, boards } = JSON.parse(readFileSync(values.budget, 'utf8'));
   const sizes = await Promise.all(
     boardNames().map(async (name) => {
       const { code, board } = await bundle({ board: name });
-      const measured = interpreter() ? await measure({ code, board }) : { reason: 'ESPRUINO is not set' };
+      const measured = await sizeOf({ code, board }, values.estimate);
       const estimate = staticCount(code) + runtime;
       const { jsvars = estimate, how = `estimated (${measured.reason}): syntax tree + ${runtime} at run time` } =
         measured;
