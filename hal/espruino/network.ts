@@ -14,6 +14,8 @@ class SocketStream implements Stream {
   private _open = false;
   private _full = true;
   private _queued = 0;
+  /** Takes an error, or whether there was one. */
+  private _over: (reason: unknown) => void;
 
   /** @param _options undefined once closed or failed */
   constructor(private _options: StreamOptions | undefined) {
@@ -26,20 +28,31 @@ class SocketStream implements Stream {
       this._full = false;
       this._options.onWritable();
     };
+    this._over = (reason) => {
+      if (!this._options) return;
+      this._options = undefined;
+      this._open = false;
+      const message = reason ? (reason as Error).message : undefined;
+      options.onError(new Error(message || 'connection closed'));
+    };
+    const receive = (text: string) => {
+      if (this._options) options.onData(E.toUint8Array(text));
+    };
+    const target = { host: options.host, port: options.port };
+    let socket: Socket;
     try {
-      const target = { host: options.host, port: options.port };
-      const socket = options.tls ? require('tls').connect(target, writable) : require('net').connect(target, writable);
-      const over = (reason: unknown) => this._over(reason);
-      this._socket = socket;
-      socket.on('drain', writable);
-      socket.on('error', over);
-      socket.on('close', over);
-      socket.on('data', (text) => {
-        if (this._options) this._options.onData(E.toUint8Array(text));
-      });
+      // Alone in its statement: after an exception the interpreter parses on to the statement's end, and its Linux build
+      // dies of an assertion when it comes upon an arrow function with `this`. Source: Espruino src/jsparse.c, jspeArrowFunction.
+      socket = options.tls ? require('tls').connect(target, writable) : require('net').connect(target, writable);
     } catch (error) {
-      setTimeout(() => this._over(error), 0);
+      setTimeout(this._over, 0, error);
+      return;
     }
+    this._socket = socket;
+    socket.on('drain', writable);
+    socket.on('error', this._over);
+    socket.on('close', this._over);
+    socket.on('data', receive);
   }
 
   write(data: Bytes): boolean {
@@ -50,7 +63,7 @@ class SocketStream implements Stream {
       this._socket.write(E.toString(data));
     } catch (error) {
       // The socket is gone and its 'close' is on the way, or the network is and nothing would be.
-      setTimeout(() => this._over(error), 0);
+      setTimeout(this._over, 0, error);
       this._queued = ROOM;
     }
     this._full = this._queued >= ROOM;
@@ -68,16 +81,6 @@ class SocketStream implements Stream {
     } catch (_error) {
       // Without a network there is nothing to end.
     }
-  }
-
-  /** @param reason an error, or whether there was one */
-  private _over(reason: unknown): void {
-    const options = this._options;
-    if (!options) return;
-    this._options = undefined;
-    this._open = false;
-    const message = reason ? (reason as Error).message : undefined;
-    options.onError(new Error(message || 'connection closed'));
   }
 }
 

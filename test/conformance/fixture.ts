@@ -11,8 +11,10 @@ export interface Fixture {
   later(delay: number, run: () => void): void;
   /** ms on that clock. */
   now(): number;
-  /** ms by which waits may be late here: 0 in simulated time. */
+  /** ms to wait longer for what other processes do, and for a busy interpreter; 0 in simulated time. */
   readonly slack: number;
+  /** ms by which a host may stall the whole board: added to every upper bound of a time; 0 in simulated time. */
+  readonly late: number;
 
   /** Names of pins that nothing else uses. */
   readonly pins: readonly string[];

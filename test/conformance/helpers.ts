@@ -26,7 +26,7 @@ export function same(a: Bytes | undefined, b: Bytes): boolean {
 
 /** Collects what comes in pieces. */
 export class Collector {
-  length = 0;
+  count = 0;
   private _bytes: Bytes;
 
   constructor(size: number) {
@@ -34,13 +34,13 @@ export class Collector {
   }
 
   add(data: Bytes): void {
-    this._bytes.set(data, this.length);
-    this.length += data.length;
+    this._bytes.set(data, this.count);
+    this.count += data.length;
   }
 
   /** @returns whether exactly `expected` has come. */
   is(expected: Bytes): boolean {
-    return this.length === expected.length && same(this._bytes.subarray(0, this.length), expected);
+    return this.count === expected.length && same(this._bytes.subarray(0, this.count), expected);
   }
 }
 

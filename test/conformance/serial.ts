@@ -20,7 +20,7 @@ export const serialCases: Case[] = [
       fixture.onFar = (data) => heard.add(data);
       serial.write(sent, () => {
         fixture.later(CROSS + fixture.slack, () => {
-          check(heard.is(sent), `${heard.length} of 256 bytes arrived, or not these`);
+          check(heard.is(sent), `${heard.count} of 256 bytes arrived, or not these`);
           serial.close();
           done();
         });
@@ -35,7 +35,7 @@ export const serialCases: Case[] = [
       const serial = hal.openSerial({ port: fixture.port, baud: BAUD, onData: (data) => heard.add(data) });
       fixture.farWrite(sent);
       fixture.later(270 + CROSS + fixture.slack, () => {
-        check(heard.is(sent), `${heard.length} of 256 bytes arrived, or not these`);
+        check(heard.is(sent), `${heard.count} of 256 bytes arrived, or not these`);
         serial.close();
         done();
       });
@@ -52,7 +52,7 @@ export const serialCases: Case[] = [
         const time = fixture.now() - start;
         check(error === null, `done got ${error}`);
         // 48 characters of 10 bits
-        check(time >= 49 && time <= 52 + CROSS + fixture.slack, `done after ${time} ms instead of 50`);
+        check(time >= 49 && time <= 52 + CROSS + fixture.late, `done after ${time} ms instead of 50`);
       });
       check(calls === 0, 'done was called inside write');
       fixture.later(100 + CROSS + fixture.slack, () => {
@@ -91,7 +91,7 @@ export const serialCases: Case[] = [
       // 12 characters of 12 bits are 120 ms, of 10 bits 100 ms
       serial.write(pattern(12, 1), () => {
         const time = fixture.now() - start;
-        check(time >= 119 && time <= 125 + CROSS + fixture.slack, `done after ${time} ms instead of 120`);
+        check(time >= 119 && time <= 125 + CROSS + fixture.late, `done after ${time} ms instead of 120`);
         serial.close();
         done();
       });
@@ -106,7 +106,7 @@ export const serialCases: Case[] = [
       serial.write(pattern(5, 10), () => {
         serial.write(pattern(5, 15), () => {
           fixture.later(CROSS + fixture.slack, () => {
-            check(heard.is(pattern(10, 10)), `${heard.length} bytes arrived instead of 10, or not these`);
+            check(heard.is(pattern(10, 10)), `${heard.count} bytes arrived instead of 10, or not these`);
             serial.close();
             done();
           });

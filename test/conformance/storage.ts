@@ -234,8 +234,8 @@ export const storageCases: Case[] = [
       let full = -1;
       hal.storage.write('conf.kept', old);
       for (let i = 0; i < WRITES && full < 0; i++) {
-        const key = `fill${i}`;
-        if (throws(() => hal.storage.write(key, pattern(LARGE, i)))) full = i;
+        const number = i;
+        if (throws(() => hal.storage.write(`fill${number}`, pattern(LARGE, number)))) full = number;
       }
       check(full > 0, `${WRITES * LARGE} bytes did not fill it`);
       check(

@@ -43,7 +43,7 @@ export const streamCases: Case[] = [
       };
       stream = hal.connect(wanted);
       fixture.later(3 * TRIP + fixture.slack, () => {
-        check(heard.is(sent), `${heard.length} of 1000 bytes came back, or not these`);
+        check(heard.is(sent), `${heard.count} of 1000 bytes came back, or not these`);
         if (stream) stream.close();
         done();
       });

@@ -14,6 +14,7 @@ const FORMAT: Format = { baud: 9600, data: 8, parity: 'none', stop: 1 };
 export class SimFixture implements Fixture {
   readonly world = new World();
   readonly slack = 0;
+  readonly late = 0;
   readonly pins = ['D1', 'D2'];
   readonly port = 'Serial2';
   readonly host = 'echo.test';
