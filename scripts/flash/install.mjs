@@ -87,7 +87,8 @@ const eraseOf = (name) => `(require("Storage").erase(${text(name)}),!require("St
 export async function install(console, job) {
   const { bundle, manifest, site, onStep: step = () => {} } = job;
   const check = crc(bundle);
-  let state = await stop(console, job, step);
+  step('Waiting for the console');
+  let state = await stop(console, job, { interrupt: true });
   refuseMismatch(state, manifest);
   let plan = await makePlan(console, job, state, check);
   if (state.storage.freeBytes < plan.needed || (job.compact && state.storage.trashBytes > 0)) {
@@ -118,7 +119,7 @@ export async function install(console, job) {
   step('Restarting');
   const started = await restart(console, kept);
   const fault = startFault(started, slot, bundle, manifest);
-  if (fault) throw new FlashError(image ? `${fault}\n${await takeBack(console, job, slot, kept)}` : fault);
+  if (fault) throw new FlashError(image ? `${fault}\n${await takeBack(console, job, slot, kept, started)}` : fault);
   if (!(await holds(console, slot, bundle, check))) {
     throw new FlashError(`After the restart ${slot.name} does not read back as it was written: its flash may be worn.`);
   }
@@ -171,9 +172,8 @@ async function makePlan(console, job, state, check) {
 export const release = (console) => console.tell('load()');
 
 /** Interrupts and stops what runs. @returns the controller's state */
-async function stop(console, job, step) {
-  step('Waiting for the console');
-  await console.sync({ interrupt: true, timeout: 12_000 });
+async function stop(console, job, { interrupt }) {
+  await console.sync({ interrupt, timeout: 12_000 });
   await console.run(helper(job.patience ?? PATIENCE));
   await console.run(quietly('(clearWatch(),1)'));
   return console.run(quietly(STATE), 3_000);
@@ -266,7 +266,7 @@ async function compact(console, job, { slot, leftover }) {
   await console.run('(require("Storage").compact(),1)', 60_000);
   console.tell('load()');
   await console.sync({ interrupt: false, timeout: 15_000 });
-  return stop(console, job, () => {});
+  return stop(console, job, { interrupt: false });
 }
 
 async function demand(console, expression, complaint) {
@@ -363,9 +363,10 @@ function startFault(started, target, bundle, manifest) {
 }
 
 /** Removes a firmware that does not run, and starts the old one. @returns what became of it, for the user */
-async function takeBack(console, job, slot, kept) {
+async function takeBack(console, job, slot, kept, started) {
   try {
-    await stop(console, job, () => {});
+    // A second Ctrl-C only where it is needed: it must wait 5 s.
+    await stop(console, job, { interrupt: !started });
     await demand(console, eraseOf(slot.name), `${slot.name} could not be erased`);
     console.tell('load()');
     await console.sync({ interrupt: false, timeout: 15_000, fresh: true });
