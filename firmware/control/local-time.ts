@@ -84,20 +84,24 @@ function transition(zone: Zone, rule: number, year: number): number {
   return day * DAY + zone[rule + 3];
 }
 
+/** Remembers the year that holds an instant. */
+function enterYear(zone: Zone, time: number): void {
+  const standard = zone[At.Standard];
+  const year = Math.floor(dateOf(Math.floor((time + standard) / DAY)) / 10000);
+  zone[At.From] = dayOf(year, 1, 1) * DAY - standard;
+  zone[At.To] = dayOf(year + 1, 1, 1) * DAY - standard;
+  zone[At.On] = transition(zone, At.Start, year) - standard;
+  zone[At.Off] = transition(zone, At.End, year) - zone[At.Daylight];
+}
+
 /** @returns ms that local time is ahead of UTC at the instant `time`. Transitions must lie in their own year of standard time. */
 export function offsetAt(zone: Zone, time: number): number {
-  const standard = zone[At.Standard];
-  if (zone[At.Start] === Rule.None) return standard;
-  if (time < zone[At.From] || time >= zone[At.To]) {
-    const year = Math.floor(dateOf(Math.floor((time + standard) / DAY)) / 10000);
-    zone[At.From] = dayOf(year, 1, 1) * DAY - standard;
-    zone[At.To] = dayOf(year + 1, 1, 1) * DAY - standard;
-    zone[At.On] = transition(zone, At.Start, year) - standard;
-    zone[At.Off] = transition(zone, At.End, year) - zone[At.Daylight];
-  }
+  if (zone[At.Start] === Rule.None) return zone[At.Standard];
+  if (time < zone[At.From] || time >= zone[At.To]) enterYear(zone, time);
   const on = zone[At.On];
   const off = zone[At.Off];
-  return (on < off ? time >= on && time < off : time >= on || time < off) ? zone[At.Daylight] : standard;
+  const summer = on < off ? time >= on && time < off : time >= on || time < off;
+  return zone[summer ? At.Daylight : At.Standard];
 }
 
 /**

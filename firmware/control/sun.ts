@@ -1,9 +1,9 @@
 /**
  * Sunrise, sunset and twilight from the low-precision solar position, iterated. Sea level, standard refraction.
  *
- * Accuracy against an independent ephemeris on 20,000 random places and days from 2000 to 2060 (`test/long/sun`): within
- * 5 s up to 60° of latitude, 25 s up to 65°; nearer to the poles it grows only on days when the sun grazes the horizon.
- * Real refraction alone moves an event by one to two minutes. Arithmetic is double precision.
+ * Accuracy against an independent ephemeris (`test/long/sun`, 40,000 random places and days, 2000 to 2060): within 8 s up
+ * to 65° of latitude. Beyond, within 60 s unless the sun culminates within 0.05° of the horizon on that day, or the place
+ * lies beyond 85°; the kind differs only within 0.005°. Real refraction alone moves an event by one to two minutes.
  *
  * Source: J. Meeus, Astronomical Algorithms, chapters 25 (position) and 28 (equation of time, after Smart), as in the
  * NOAA solar calculator; terms below 0.1" are left out. Zenith distances: 90.833° is the upper limb at the horizon.
@@ -36,6 +36,9 @@ export function sunEvent(day: number, latitude: number, longitude: number, risin
   // The interpreter looks names up one by one, local ones first: each of these is used several times.
   const sin = Math.sin;
   const cos = Math.cos;
+  const tan = Math.tan;
+  const acos = Math.acos;
+  const sqrt = Math.sqrt;
   const rad = 0.017453292519943295;
   const turn = 0.15915494309189535;
   const noon = day - 10957 - longitude / 360; // days since 2000-01-01T12:00Z, as is `d`
@@ -58,7 +61,7 @@ export function sunEvent(day: number, latitude: number, longitude: number, risin
     const q = 2 * s * cos(m); // sin 2m
     const u = sin(2 * l);
     const v = cos(2 * l);
-    let y = Math.tan(o / 2);
+    let y = tan(o / 2);
     y *= y;
     const x = // sine of the declination
       sin(o) *
@@ -70,11 +73,11 @@ export function sunEvent(day: number, latitude: number, longitude: number, risin
           q * (0.00034894368 - 4.83e-11 * d) +
           0.000005044 * sin(3 * m),
       );
-    h = (c - a * x) / (b * Math.sqrt(1 - x * x)); // cosine of the hour angle
+    h = (c - a * x) / (b * sqrt(1 - x * x)); // cosine of the hour angle
     // Beyond ±1 the search goes on at midnight or at noon, so that the last pass judges the day there and not at noon.
     d =
       noon +
-      side * Math.acos(Math.max(-1, Math.min(1, h))) -
+      side * (h > 1 ? 0 : h < -1 ? Math.PI : acos(h)) -
       turn * (y * (u - y * u * v + 4 * e * s * v) - 2 * e * s - 1.25 * e * e * q);
     pass++;
   } while (pass < 3 || (pass < 9 && Math.abs(d - last) > 0.00001));

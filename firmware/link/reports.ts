@@ -28,16 +28,21 @@ const RESETS = ['unknown', 'power', 'watchdog', 'software', 'brownout'];
 /** @param boot number of this boot. @returns a view into the writer's buffer, valid until its next use. */
 export function birth(writer: CborWriter, hal: Hal, board: Board, boot: number): Bytes | undefined {
   const reset = RESETS.indexOf(hal.system.resetReason);
+  const lamp = board.lamp;
   writer.map(9);
-  writer.number(BirthKey.Protocol);
-  writer.number(PROTOCOL_VERSION);
+  writer.pairs(BirthKey.Protocol, [PROTOCOL_VERSION]);
   writer.number(BirthKey.Board);
   writer.text(board.name);
   writer.number(BirthKey.Version);
   writer.text(board.version);
-  writer.numbers([BirthKey.Boot, boot, BirthKey.Reset, reset < 0 ? ResetCode.Unknown : reset]);
-  writer.numbers([BirthKey.Control, board.lamp.dim ? ControlType.Analog : ControlType.Switch]);
-  writer.numbers([BirthKey.MinimumLevel, board.lamp.minimumLevel, BirthKey.DefaultLevel, board.lamp.defaultLevel]);
+  const control = lamp.dim ? ControlType.Analog : ControlType.Switch;
+  writer.pairs(BirthKey.Boot, [
+    boot,
+    Math.max(reset, ResetCode.Unknown),
+    control,
+    lamp.minimumLevel,
+    lamp.defaultLevel,
+  ]);
   writer.number(BirthKey.Units);
   writer.array(board.meters.length);
   for (const meter of board.meters) {
@@ -65,27 +70,31 @@ export function report(
   const uptime = hal.clock.uptime();
   const time = hal.clock.time();
   const command = state.command();
-  const since = time === undefined ? undefined : (time - uptime + state.since()) / 1000;
-  const optional = [time, command.reference, since, command.expiration];
+  const since = time === undefined ? undefined : time - uptime + state.since();
+  const known = [time, command.reference, since, command.expiration];
   let pairs = 7;
-  for (const value of optional) if (value !== undefined) pairs++;
+  for (const value of known) if (value !== undefined) pairs++;
   writer.map(pairs);
-  writer.numbers([ReportKey.Number, number]);
-  if (time !== undefined) writer.numbers([ReportKey.Time, Math.floor(time / 1000)]);
-  writer.numbers([ReportKey.Uptime, Math.floor(uptime / 1000), ReportKey.Level, state.level()]);
-  writer.numbers([ReportKey.Command, command.level, ReportKey.Reason, command.reason]);
+  writer.pairs(ReportKey.Number, [
+    number,
+    seconds(time),
+    seconds(uptime),
+    state.level(),
+    command.level,
+    command.reason,
+  ]);
   if (command.reference !== undefined) {
     writer.number(ReportKey.Reference);
     writer.text(command.reference);
   }
-  writer.numbers([ReportKey.Boot, boot]);
-  if (since !== undefined) writer.numbers([ReportKey.Since, Math.floor(since)]);
-  if (command.expiration !== undefined) {
-    writer.numbers([ReportKey.Expiration, Math.floor(command.expiration / 1000)]);
-  }
+  writer.pairs(ReportKey.Boot, [boot, seconds(since), seconds(command.expiration)]);
   writer.number(ReportKey.Units);
   readings(writer, units, uptime);
   return writer.finish();
+}
+
+function seconds(ms: number | undefined): number | undefined {
+  return ms === undefined ? undefined : Math.floor(ms / 1000);
 }
 
 function readings(writer: CborWriter, units: Readings, uptime: number): void {
