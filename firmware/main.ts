@@ -49,7 +49,7 @@ export function start(hal: Hal, board: Board, site: Site | undefined): Firmware 
   const lines = board.lines.map((line, i) =>
     site && site.paths ? Object.assign({}, line, { port: site.paths[i] }) : line,
   );
-  const meters = openMeters(hal, schedule, lines, board.meters, changed);
+  const meters = openMeters(hal, schedule, lines, board.meters, (unit) => session && session.reading(unit));
   if (site && board.network.kind !== 'none') {
     const state = {
       level: () => lamp.level,

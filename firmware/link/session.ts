@@ -7,12 +7,14 @@ import type { Board, Site } from '../board.ts';
 import { CborWriter, decode } from '../protocols/cbor.ts';
 import type { Schedule } from '../schedule.ts';
 import { type Orders, obey } from './commands.ts';
-import { AckKey, Leaf, TimeKey, TOPIC_ROOT } from './messages.ts';
+import { AckKey, Leaf, Quantity, TimeKey, TOPIC_ROOT } from './messages.ts';
 import { birth, type Readings, report, type State } from './reports.ts';
 import { Uplink } from './uplink.ts';
 
 /** ms between the first change and the report that tells it: a ramp's end and a reading travel together. */
 const SOON = 500;
+/** 0.1 W */
+const DEAD_BAND = 20;
 /** Bytes of the longest message. */
 const LONGEST = 512;
 
@@ -26,6 +28,8 @@ export class Session {
   private _root: string;
   private _number = 0;
   private _changed = false;
+  /** Active power of each unit when it was last worth a report, in steps of the wire. */
+  private _powers: number[] = [];
   private _task: number;
 
   constructor(
@@ -66,6 +70,15 @@ export class Session {
     if (this._changed || !this._uplink.online) return;
     this._changed = true;
     this._schedule.at(this._task, SOON);
+  }
+
+  /** A unit was read. Its report is worth sending when the power moved by more than 2 W and 5 %, and the first time. */
+  reading(unit: number): void {
+    const power = this._units.values(unit)[this._board.meters[unit].quantities.indexOf(Quantity.ActivePower)] || 0;
+    const before = this._powers[unit];
+    if (before !== undefined && Math.abs(power - before) <= Math.max(DEAD_BAND, before / 20)) return;
+    this._powers[unit] = power;
+    this.touch();
   }
 
   private _greet(): void {
