@@ -101,13 +101,6 @@ export class ModbusLine {
     return true;
   }
 
-  close(): void {
-    this._schedule.cancel(this._task);
-    this._queue = [];
-    this._listening = false;
-    this._serial.close();
-  }
-
   /** The head of the queue has its turn. */
   private _begin(): void {
     this._tries = 0;
@@ -119,26 +112,25 @@ export class ModbusLine {
     const transaction = this._queue[0];
     if (!transaction) return;
     const now = this._clock.uptime();
-    if (this._listening) this._judge(transaction, now);
-    else this._pause(transaction, now);
+    const fault = this._listening ? this._judge(transaction, now) : this._send(transaction, now);
+    if (fault !== undefined) this._finish(transaction, fault, now);
   }
 
   /** Sends as soon as the line has been silent for long enough and nobody owes an answer that could be mistaken. */
-  private _pause(transaction: Transaction, now: number): void {
-    const unit = transaction.request[0];
-    let from = Math.max(this._ready, this._heard + this._silence);
-    if (this._tries === 0 && (this._owing === 0 || this._owing === unit)) from = Math.max(from, this._until);
-    if (this._writing) from = Math.max(from, now + PAUSE);
-    if (from <= now) this._send(transaction, now);
-    else if (now - Math.max(this._since, this._until) > PATIENCE) {
-      // A driver that lost its `done` is tried again.
-      this._writing = false;
-      this._finish(transaction, Fault.Busy, now);
-    } else this._schedule.at(this._task, from - now);
-  }
-
-  private _send(transaction: Transaction, now: number): void {
+  private _send(transaction: Transaction, now: number): number | undefined {
     const request = transaction.request;
+    let from = Math.max(this._ready, this._heard + this._silence);
+    if (this._tries === 0 && (this._owing === 0 || this._owing === request[0])) from = Math.max(from, this._until);
+    if (this._writing) from = Math.max(from, now + PAUSE);
+    if (from > now) {
+      if (now - Math.max(this._since, this._until) > PATIENCE) {
+        // A driver that lost its `done` is tried again.
+        this._writing = false;
+        return Fault.Busy;
+      }
+      this._schedule.at(this._task, from - now);
+      return undefined;
+    }
     if (this._tries === 0) this._begun = now;
     this._length = 0;
     this._wanted = EXCEPTION_LENGTH;
@@ -150,6 +142,7 @@ export class ModbusLine {
     // First of all, so that a port that throws is as good as a unit that is silent.
     this._schedule.at(this._task, this._deadline - now);
     this._serial.write(request, this._sent);
+    return undefined;
   }
 
   /** The last bit is out. The answer may even be here already, on hosts that learn of both at the same time. */
@@ -182,20 +175,20 @@ export class ModbusLine {
   }
 
   /** Looks at what has come: a whole frame ends the attempt, half a one may have its pause, nothing has its time-out. */
-  private _judge(transaction: Transaction, now: number): void {
+  private _judge(transaction: Transaction, now: number): number | undefined {
     const request = transaction.request;
     this._drop(request);
     const refused = this._length > 1 && this._reply[1] > 127;
     this._wanted = refused ? EXCEPTION_LENGTH : Math.max(replyLength(request), EXCEPTION_LENGTH);
-    if (request[0] !== 0 && this._length >= this._wanted) {
-      this._finish(transaction, checkReply(request, this._reply, this._length), now);
-      return;
-    }
+    if (request[0] !== 0 && this._length >= this._wanted) return checkReply(request, this._reply, this._length);
     if (this._length > 0) this._deadline = Math.max(this._deadline, this._heard + PAUSE);
     const end = Math.min(this._deadline, this._limit);
-    if (now < end) this._schedule.at(this._task, end - now);
-    else if (request[0] === 0) this._finish(transaction, Fault.None, now);
-    else this._finish(transaction, this._length > 0 ? Fault.Corrupt : Fault.Silent, now);
+    if (now < end) {
+      this._schedule.at(this._task, end - now);
+      return undefined;
+    }
+    if (request[0] === 0) return Fault.None;
+    return this._length > 0 ? Fault.Corrupt : Fault.Silent;
   }
 
   /** Drops what stands before the reply: a glitch of the transceiver, or the late answer of another unit. */

@@ -23,10 +23,10 @@ const REQUEST = 4;
 const ITEM = 3;
 /** Immediate repetitions of a request that was not answered. */
 const RETRIES = 2;
-/** Failed polls in a row after which a unit counts as stale. */
-const STALE = 5;
-/** ms between polls of a stale unit at least, so that a dead one does not slow the others. */
-const STALE_PERIOD = 60000;
+/** Failed polls in a row after which a unit counts as absent. */
+const ABSENT = 5;
+/** ms between polls of an absent unit at least, so that it does not slow the others. */
+const ABSENT_PERIOD = 60000;
 /** ms until a unit that is busy is asked again. */
 const BUSY = 1000;
 /** ms after which a poll counts as failed when the line never came back. Longer than a full queue of dead units. */
@@ -52,30 +52,8 @@ interface Unit {
 export class Meters {
   readonly count: number;
 
-  constructor(private _units: Unit[]) {
+  constructor(readonly _units: Unit[]) {
     this.count = _units.length;
-  }
-
-  /** @returns Modbus address, 1..247 */
-  unit(index: number): number {
-    return this._units[index]._address;
-  }
-
-  /** @returns the name of the profile */
-  profile(index: number): string {
-    return this._units[index]._profile;
-  }
-
-  /** @returns `Quantity` codes in the order of `values` */
-  quantities(index: number): number[] {
-    const plan = this._units[index]._plan;
-    const quantities: number[] = [];
-    for (let at = 1; at < plan.length; ) {
-      const next = at + REQUEST + ITEM * plan[at + 3];
-      for (let item = at + REQUEST; item < next; item += ITEM) quantities.push(plan[item + 1] >> 8);
-      at = next;
-    }
-    return quantities;
   }
 
   /**
@@ -93,15 +71,34 @@ export class Meters {
     return this._units[index]._read;
   }
 
-  /** @returns polls that failed since the latest reading, 0..255 */
+  /** @returns polls that failed since the latest reading, 0..255. From 5 on, the unit is asked once a minute. */
   failures(index: number): number {
     return this._units[index]._failures;
   }
+}
 
-  /** @returns true after 5 failed polls in a row: the unit is asked once a minute until it answers again. */
-  stale(index: number): boolean {
-    return this._units[index]._failures >= STALE;
+// What a birth message says of the units. Functions, because a bundle without their callers leaves them out.
+
+/** @returns Modbus address, 1..247 */
+export function addressOf(meters: Meters, index: number): number {
+  return meters._units[index]._address;
+}
+
+/** @returns the name of the profile */
+export function profileOf(meters: Meters, index: number): string {
+  return meters._units[index]._profile;
+}
+
+/** @returns `Quantity` codes in the order of `Meters.values` */
+export function quantitiesOf(meters: Meters, index: number): number[] {
+  const plan = meters._units[index]._plan;
+  const quantities: number[] = [];
+  for (let at = 1; at < plan.length; ) {
+    const next = at + REQUEST + ITEM * plan[at + 3];
+    for (let item = at + REQUEST; item < next; item += ITEM) quantities.push(plan[item + 1] >> 8);
+    at = next;
   }
+  return quantities;
 }
 
 /** Polls the units of one line, one after the other, the one that has waited longest first. */
@@ -112,8 +109,11 @@ class Poller implements Transaction {
   retries = 0;
   private _task: number;
   private _staged: Float64Array;
+  /** The unit that is being read; whether the line has its request; what became of the latest request. */
   private _unit: Unit | undefined;
-  /** Request of the plan that is on its way, its first value, and how many values made sense. */
+  private _asked = false;
+  private _fault: number = Fault.None;
+  /** Where the next request of the plan begins, its first value, and how many values made sense so far. */
   private _at = 0;
   private _first = 0;
   private _sound = 0;
@@ -132,49 +132,55 @@ class Poller implements Transaction {
     _schedule.at(this._task, 0);
   }
 
+  /** One step: the next request, the end of a reading, or the next unit. Steps are short because stacks are. */
   private _poll(): void {
-    // The line never came back: an interrupt took its call of `done`.
-    if (this._unit) this._end(this._unit, Fault.Silent);
+    const unit = this._unit;
+    if (!unit) this._choose();
+    else if (this._asked)
+      this._end(unit, Fault.Silent); // An interrupt took the line's call of `done`.
+    else if (this._fault !== Fault.None) this._end(unit, this._fault);
+    else if (this._at < unit._plan.length) this._ask(unit);
+    else this._end(unit, this._sound > 0 ? Fault.None : Fault.Corrupt);
+  }
+
+  private _choose(): void {
     const now = this._clock.uptime();
     let next = this._units[0];
     for (const unit of this._units) if (unit._due < next._due) next = unit;
-    if (next._due > now) {
-      this._schedule.at(this._task, next._due - now);
-      return;
-    }
+    this._schedule.at(this._task, Math.max(0, next._due - now));
+    if (next._due > now) return;
     next._due = now + next._period;
     this._unit = next;
+    this._fault = Fault.None;
     this.timeout = next._timeout;
     this.gap = next._plan[0];
-    this.retries = next._failures < STALE ? RETRIES : 0;
+    this.retries = next._failures < ABSENT ? RETRIES : 0;
     this._at = 1;
     this._first = 0;
     this._sound = 0;
     this._staged.fill(NaN);
-    this._ask(next);
   }
 
   private _ask(unit: Unit): void {
     const plan = unit._plan;
     const at = this._at;
     this._schedule.at(this._task, LOST);
+    this._asked = true;
     encodeRequest(this.request, unit._address, plan[at], plan[at + 1], plan[at + 2]);
-    if (!this._line.submit(this)) this._end(unit, Fault.Busy);
+    if (this._line.submit(this)) return;
+    this._asked = false;
+    this._fault = Fault.Busy;
+    this._schedule.at(this._task, 0);
   }
 
   done(fault: number, reply: Bytes): void {
     const unit = this._unit;
-    if (!unit) return;
-    if (fault !== Fault.None) {
-      this._end(unit, fault);
-      return;
-    }
-    this._take(unit._plan, reply);
-    if (this._at < unit._plan.length) this._ask(unit);
-    else this._end(unit, this._sound > 0 ? Fault.None : Fault.Corrupt);
-  }
-
-  private _take(plan: Uint16Array, reply: Bytes): void {
+    if (!unit || !this._asked) return;
+    this._asked = false;
+    this._fault = fault;
+    this._schedule.at(this._task, 0);
+    if (fault !== Fault.None) return;
+    const plan = unit._plan;
     const registers = new DataView(reply.buffer as ArrayBuffer, 3);
     const next = this._at + REQUEST + ITEM * plan[this._at + 3];
     for (let item = this._at + REQUEST; item < next; item += ITEM) {
@@ -189,6 +195,7 @@ class Poller implements Transaction {
   private _end(unit: Unit, fault: number): void {
     const now = this._clock.uptime();
     this._unit = undefined;
+    this._asked = false;
     this._schedule.at(this._task, 0);
     if (fault === Fault.None) {
       unit._values.set(this._staged.subarray(0, unit._values.length));
@@ -197,16 +204,16 @@ class Poller implements Transaction {
     } else {
       if (unit._failures < 255) unit._failures++;
       if (fault === Fault.Acknowledge || fault === Fault.DeviceBusy) unit._due = Math.min(unit._due, now + BUSY);
-      if (unit._failures >= STALE) unit._due = now + Math.max(unit._period, STALE_PERIOD);
+      if (unit._failures >= ABSENT) unit._due = now + Math.max(unit._period, ABSENT_PERIOD);
     }
-    if (fault === Fault.None || unit._failures === STALE) this._onReading(unit._index);
+    if (fault === Fault.None || unit._failures === ABSENT) this._onReading(unit._index);
   }
 }
 
 /**
  * Opens the lines and starts polling their units. Throws when a port cannot be opened.
  *
- * @param onReading called with a meter's index after each new reading, and once when it becomes stale
+ * @param onReading called with a meter's index after each new reading, and once when its 5th poll in a row has failed
  */
 export function openMeters(
   hal: Hal,

@@ -11,25 +11,18 @@ export const enum RegisterType {
   Float32 = 4,
 }
 
+/** Bits of the quantities that are never negative: voltage, frequency, energy imported and exported. */
+const UNSIGNED = 0x1c1;
+
 /**
  * Largest believable magnitude, in wire steps: 1 kV, 10 kA, 10 MW (var, VA), 100 Hz, 1 TWh. More than any meter of a
- * street or its cabinet measures; a wrong word order or a number for "unknown" is far beyond.
+ * street or its cabinet measures; a wrong word order or a number for "unknown" is mostly far beyond.
  */
 function limit(quantity: number): number {
   if (quantity >= Quantity.ActiveEnergy) return 1e12;
   if (quantity === Quantity.SupplyVoltage || quantity === Quantity.Frequency) return 1e4;
   if (quantity === Quantity.PowerFactor) return 1000;
   return quantity === Quantity.SupplyCurrent ? 1e7 : 1e8;
-}
-
-/** These are never negative. Reactive energy, apparent power and current may be, in meters that sign by direction. */
-function positive(quantity: number): boolean {
-  return (
-    quantity === Quantity.SupplyVoltage ||
-    quantity === Quantity.Frequency ||
-    quantity === Quantity.ActiveEnergy ||
-    quantity === Quantity.ExportedEnergy
-  );
 }
 
 /**
@@ -47,7 +40,12 @@ export function decode(registers: DataView, at: number, format: number, multipli
   }
   const type = format & 7;
   const exponent = ((format >> 4) & 15) - 8;
-  let value = raw(registers, at, type) * multiplier;
+  let value: number;
+  if (type === RegisterType.Float32) value = registers.getFloat32(at);
+  else if (type === RegisterType.Unsigned16) value = registers.getUint16(at);
+  else if (type === RegisterType.Signed16) value = registers.getInt16(at);
+  else value = type === RegisterType.Unsigned32 ? registers.getUint32(at) : registers.getInt32(at);
+  value *= multiplier;
   // Powers of ten are exact, their inverses are not.
   if (exponent < 0) value /= Math.pow(10, -exponent);
   else if (exponent > 0) value *= Math.pow(10, exponent);
@@ -55,12 +53,6 @@ export function decode(registers: DataView, at: number, format: number, multipli
   value = Math.floor(value + 0.5);
   const quantity = format >> 8;
   const most = limit(quantity);
-  return value <= most && value >= (positive(quantity) ? 0 : -most) ? value : NaN;
-}
-
-function raw(registers: DataView, at: number, type: number): number {
-  if (type === RegisterType.Float32) return registers.getFloat32(at);
-  if (type === RegisterType.Unsigned16) return registers.getUint16(at);
-  if (type === RegisterType.Signed16) return registers.getInt16(at);
-  return type === RegisterType.Unsigned32 ? registers.getUint32(at) : registers.getInt32(at);
+  const least = (UNSIGNED >> (quantity & 31)) & 1 ? 0 : -most;
+  return value >= least && value <= most ? value : NaN;
 }

@@ -293,14 +293,4 @@ describe('Modbus line', () => {
     );
     assert.match(String(errors.pop()), /from done/);
   });
-
-  it('calls nothing after close, which may be repeated', () => {
-    bus.answer = () => [{ at: 40, bytes: reply(1, 7) }];
-    ask(1, 4, 0, 1);
-    bus.clock.run(20);
-    line.close();
-    line.close();
-    bus.clock.run(1000);
-    assert.deepEqual(results, []);
-  });
 });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import type { MeterConfig } from '../../firmware/board.ts';
-import { type Meters, openMeters } from '../../firmware/metering/meter.ts';
+import { addressOf, type Meters, openMeters, profileOf, quantitiesOf } from '../../firmware/metering/meter.ts';
 import { Schedule } from '../../firmware/schedule.ts';
 import { compileProfile } from '../../scripts/meter-profile.mjs';
 import { type Burst, FakeLine } from './fake-line.ts';
@@ -74,8 +74,8 @@ describe('Meters', () => {
     assert.equal(meters.count, 1);
     assert.deepEqual(meters.values(0), Array(10).fill(undefined));
     assert.equal(meters.time(0), undefined);
-    assert.deepEqual([meters.unit(0), meters.profile(0), meters.stale(0)], [1, 'sdm120', false]);
-    assert.deepEqual(meters.quantities(0), sdm120.quantities);
+    assert.deepEqual([addressOf(meters, 0), profileOf(meters, 0), meters.failures(0)], [1, 'sdm120', 0]);
+    assert.deepEqual(quantitiesOf(meters, 0), sdm120.quantities);
   });
 
   it('read all 10 quantities of an SDM120 played by jsmodbus with 2 requests', async () => {
@@ -121,22 +121,22 @@ describe('Meters', () => {
     assert.ok(other.sent.every(({ bytes }) => bytes[0] === 7));
   });
 
-  it('keep old values with their old time when a unit is unplugged, and are stale after 5 failed polls', async () => {
+  it('keep old values with their old time when a unit is unplugged, and tell after 5 failed polls', async () => {
     await start([meter(1)]);
     bus.clock.run(5000);
     const time = meters.time(0);
     spoil = () => [];
     bus.clock.run(45_000);
-    assert.deepEqual([meters.failures(0), meters.stale(0)], [4, false]);
+    assert.equal(meters.failures(0), 4);
     bus.clock.run(10_000);
-    assert.deepEqual([meters.failures(0), meters.stale(0)], [5, true]);
+    assert.equal(meters.failures(0), 5);
     assert.deepEqual(meters.values(0), expected(231));
     assert.equal(meters.time(0), time);
     assert.deepEqual(read, [0, 0]);
     spoil = (_unit, answer) => [{ at: 300, bytes: answer }];
     fill(1, 228);
     bus.clock.run(62_000);
-    assert.deepEqual([meters.failures(0), meters.stale(0)], [0, false]);
+    assert.equal(meters.failures(0), 0);
     assert.deepEqual(meters.values(0), expected(228));
     assert.deepEqual(read, [0, 0, 0]);
   });
