@@ -15,17 +15,6 @@ let offset: number | undefined;
 const pending: { [timer: number]: number } = {};
 let handle = 0;
 
-/** The interpreter's clock goes back when a host's is set; then uptime stands still once and goes on from there. */
-function uptime(): number {
-  let now = getTime() * 1000 - started;
-  if (now < latest) {
-    started += now - latest;
-    now = latest;
-  }
-  latest = now;
-  return now;
-}
-
 function fire(timer: number, run: () => void): void {
   delete pending[timer];
   run();
@@ -33,30 +22,45 @@ function fire(timer: number, run: () => void): void {
 
 /**
  * The interpreter's clock and timers. UTC is an offset of our own: the interpreter's `setTime` stalls or fires every
- * timer on Linux. It is known from the start where the board's clock outlives a reset. Handles are our own too: the
- * interpreter gives the highest one out again once its timer is done, so that a late `cancel` would hit a stranger.
+ * timer on Linux. Handles are our own too: the interpreter gives the highest one out again once its timer is done, so
+ * that a late `cancel` would hit a stranger.
  */
-export function openClock(): Clock {
+export const clock: Clock = {
+  /** The interpreter's clock goes back when a host's is set; then uptime stands still once and goes on from there. */
+  uptime(): number {
+    let now = getTime() * 1000 - started;
+    if (now < latest) {
+      started += now - latest;
+      now = latest;
+    }
+    latest = now;
+    return now;
+  },
+
+  time: () => (offset === undefined ? undefined : clock.uptime() + offset),
+
+  setTime(time: number): void {
+    if (!isFinite(time)) throw new Error('not a time');
+    offset = time - clock.uptime();
+  },
+
+  after(delay: number, run: () => void): number {
+    if (!(delay >= 0 && delay < LONGEST)) throw new Error('delay out of range');
+    handle++;
+    pending[handle] = setTimeout(fire, delay, handle, run);
+    return handle;
+  },
+
+  cancel(timer: number): void {
+    if (!pending[timer]) return;
+    clearTimeout(pending[timer]);
+    delete pending[timer];
+  },
+};
+
+/** Uptime starts. UTC is known already where the board's clock outlives a reset. */
+export function startClock(): void {
   started = getTime() * 1000;
   latest = 0;
   offset = getTime() > PLAUSIBLE ? started : undefined;
-  return {
-    uptime,
-    time: () => (offset === undefined ? undefined : uptime() + offset),
-    setTime(time: number): void {
-      if (!isFinite(time)) throw new Error('not a time');
-      offset = time - uptime();
-    },
-    after(delay: number, run: () => void): number {
-      if (!(delay >= 0 && delay < LONGEST)) throw new Error('delay out of range');
-      handle++;
-      pending[handle] = setTimeout(fire, delay, handle, run);
-      return handle;
-    },
-    cancel(timer: number): void {
-      if (!pending[timer]) return;
-      clearTimeout(pending[timer]);
-      delete pending[timer];
-    },
-  };
 }

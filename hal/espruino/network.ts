@@ -10,50 +10,13 @@ const LIMIT = 6144;
  * 'connect' and 'drain' mean the same to our user, and so do 'error' and 'close'.
  */
 class SocketStream implements Stream {
-  private _socket: Socket | undefined;
-  private _open = false;
-  private _full = true;
-  private _queued = 0;
-  /** Takes an error, or whether there was one. */
-  private _over: (reason: unknown) => void;
+  _socket: StreamSocket | undefined;
+  _open = false;
+  _full = true;
+  _queued = 0;
 
   /** @param _options undefined once closed or failed */
-  constructor(private _options: StreamOptions | undefined) {
-    const options = _options as StreamOptions;
-    const writable = () => {
-      if (!this._options) return;
-      this._queued = 0;
-      if (!this._full) return;
-      this._open = true;
-      this._full = false;
-      this._options.onWritable();
-    };
-    this._over = (reason) => {
-      if (!this._options) return;
-      this._options = undefined;
-      this._open = false;
-      const message = reason ? (reason as Error).message : undefined;
-      options.onError(new Error(message || 'connection closed'));
-    };
-    const receive = (text: string) => {
-      if (this._options) options.onData(E.toUint8Array(text));
-    };
-    const target = { host: options.host, port: options.port };
-    let socket: Socket;
-    try {
-      // Alone in its statement: after an exception the interpreter parses on to the statement's end, and its Linux build
-      // dies of an assertion when it comes upon an arrow function with `this`. Source: Espruino src/jsparse.c, jspeArrowFunction.
-      socket = options.tls ? require('tls').connect(target, writable) : require('net').connect(target, writable);
-    } catch (error) {
-      setTimeout(this._over, 0, error);
-      return;
-    }
-    this._socket = socket;
-    socket.on('drain', writable);
-    socket.on('error', this._over);
-    socket.on('close', this._over);
-    socket.on('data', receive);
-  }
+  constructor(public _options: StreamOptions | undefined) {}
 
   write(data: Bytes): boolean {
     if (!this._open || !this._socket) throw new Error('stream is not open');
@@ -63,7 +26,7 @@ class SocketStream implements Stream {
       this._socket.write(E.toString(data));
     } catch (error) {
       // The socket is gone and its 'close' is on the way, or the network is and nothing would be.
-      setTimeout(this._over, 0, error);
+      setTimeout(over, 0, this, error);
       this._queued = ROOM;
     }
     this._full = this._queued >= ROOM;
@@ -74,6 +37,7 @@ class SocketStream implements Stream {
     const socket = this._socket;
     this._options = undefined;
     this._socket = undefined;
+    this._open = false;
     if (!socket) return;
     socket.removeAllListeners();
     try {
@@ -84,9 +48,57 @@ class SocketStream implements Stream {
   }
 }
 
+/** The interpreter calls listeners with the socket as `this`: functions that all sockets share need no closures. */
+interface StreamSocket extends Socket {
+  _stream: SocketStream;
+}
+
+function writable(this: StreamSocket): void {
+  const stream = this._stream;
+  stream._queued = 0;
+  if (!stream._options || !stream._full) return;
+  stream._open = true;
+  stream._full = false;
+  stream._options.onWritable();
+}
+
+function received(this: StreamSocket, text: string): void {
+  const options = this._stream._options;
+  if (options) options.onData(E.toUint8Array(text));
+}
+
+/** @param reason an error, or whether there was one */
+function over(stream: SocketStream, reason: unknown): void {
+  const options = stream._options;
+  if (!options) return;
+  stream._options = undefined;
+  stream._open = false;
+  const message = reason ? (reason as Error).message : undefined;
+  options.onError(new Error(message || 'connection closed'));
+}
+
+function ended(this: StreamSocket, reason: unknown): void {
+  over(this._stream, reason);
+}
+
 /** @see Hal.connect. Looking up a host name blocks, as the interpreter does. TLS verifies no certificate. */
 export function connect(options: StreamOptions): Stream {
   const port = options.port;
   if (!options.host || !(port >= 1 && port <= 65535)) throw new Error('host or port out of range');
-  return new SocketStream(options);
+  const stream = new SocketStream(options);
+  const target = { host: options.host, port };
+  let socket: StreamSocket;
+  try {
+    socket = (options.tls ? require('tls') : require('net')).connect(target, writable) as StreamSocket;
+  } catch (error) {
+    setTimeout(over, 0, stream, error);
+    return stream;
+  }
+  stream._socket = socket;
+  socket._stream = stream;
+  socket.on('drain', writable);
+  socket.on('error', ended);
+  socket.on('close', ended);
+  socket.on('data', received);
+  return stream;
 }

@@ -3,24 +3,30 @@ import type { Bytes, Done, Pin, Serial, SerialOptions } from '../hal.ts';
 /** ms that Linux builds may wait before bytes move. Source: Espruino targets/linux/jshardware.c, jshInputThread. */
 const HOST_LAG = 50;
 
-/** Interpreter ports that are open. */
-const taken: SerialPort[] = [];
-
 /** @returns the interpreter's port of that name; for a device path the first one that is not open. */
-function find(port: string): SerialPort | undefined {
+function find(port: string): LinePort | undefined {
   if (port[0] !== '/') return global[port];
   if (!require('fs').statSync(port)) return undefined;
   for (let n = 1; n <= 6; n++) {
     const device = global[`Serial${n}`];
-    if (device && taken.indexOf(device) < 0) return device;
+    if (device && !device._line) return device;
   }
   return undefined;
+}
+
+/** The interpreter calls listeners with the port as `this`. */
+interface LinePort extends SerialPort {
+  _line?: Line;
+}
+
+function received(this: LinePort, text: string): void {
+  const line = this._line;
+  if (line && line._onData) line._onData(E.toUint8Array(text));
 }
 
 class Line implements Serial {
   private _sending = false;
   private _timer = 0;
-  private _receive: (text: string) => void;
 
   /**
    * @param _onData undefined once the port is closed
@@ -28,22 +34,19 @@ class Line implements Serial {
    * @param _lag ms from `write` to the first start bit, at most; not 0 on Linux builds only
    */
   constructor(
-    private _port: SerialPort,
-    private _onData: ((data: Bytes) => void) | undefined,
+    private _port: LinePort,
+    public _onData: ((data: Bytes) => void) | undefined,
     private _time: number,
     private _lag: number,
     private _enable: Pin | undefined,
   ) {
-    taken.push(_port);
-    this._receive = (text) => {
-      if (this._onData) this._onData(E.toUint8Array(text));
-    };
+    _port._line = this;
     this._listen();
   }
 
   private _listen(): void {
     this._port.removeAllListeners('data');
-    this._port.on('data', this._receive);
+    this._port.on('data', received);
   }
 
   write(data: Bytes, done?: Done): void {
@@ -76,7 +79,7 @@ class Line implements Serial {
     this._port.unsetup();
     // Linux builds go on reading a device until another one is set up.
     if (this._lag) this._port.setup(9600, { path: '/dev/null' });
-    taken.splice(taken.indexOf(this._port), 1);
+    this._port._line = undefined;
   }
 }
 
@@ -88,7 +91,7 @@ export function openSerial(options: SerialOptions): Serial {
   const parity = options.parity || 'none';
   const enable = options.driverEnable;
   const port = find(options.port);
-  if (!port || !port.setup || taken.indexOf(port) >= 0) throw new Error('no such port, or it is open');
+  if (!port || !port.setup || port._line) throw new Error('no such port, or it is open');
   if (!(baud > 100 && baud <= 1e7)) throw new Error('baud out of range');
   if ((data !== 7 && data !== 8) || (stop !== 1 && stop !== 2)) throw new Error('no such format');
   if (parity !== 'none' && parity !== 'even' && parity !== 'odd') throw new Error('no such parity');
@@ -97,7 +100,11 @@ export function openSerial(options: SerialOptions): Serial {
     digitalWrite(enable, 0);
     pinMode(enable, 'output');
   }
-  const setup: SerialSetup = { bytesize: data, parity, stopbits: stop };
+  // The interpreter keeps this object: only what is not its default.
+  const setup: SerialSetup = {};
+  if (data !== 8) setup.bytesize = data;
+  if (parity !== 'none') setup.parity = parity;
+  if (stop !== 1) setup.stopbits = stop;
   if (host) setup.path = options.port;
   if (options.receive !== undefined) setup.rx = options.receive;
   if (options.transmit !== undefined) setup.tx = options.transmit;

@@ -2,11 +2,13 @@ import type { Bytes, Storage } from '../hal.ts';
 
 /**
  * The interpreter's Storage deletes a file before it writes the new one, cuts long names without a word and may lose a
- * file that it said was written. So a key has two files, `key~0` and `key~1`: the CRC-32 of the rest (big-endian), a
- * sequence number whose lowest bit is the file's digit, the value. A write goes to the file that does not hold the value
- * and is read back; until it is whole, the other file counts.
+ * file that it said was written. So a key has two files, `key~0` and `key~1`: a sequence number whose lowest bit is the
+ * file's digit, the value, the CRC-32 of both (little-endian). A write goes to the file that does not hold the value and
+ * is read back; until it is whole, the other file counts.
  */
-const HEAD = 5;
+const FRAME = 5;
+/** CRC-32 of anything followed by its own CRC-32. Source: IEEE 802.3 §3.2.9, the residue, complemented and reflected. */
+const WHOLE = 0x2144df1c;
 /** Bytes that the interpreter adds to a file, and its padding. Source: Espruino src/jsflash.c, JsfFileHeader. */
 const FILE = 35;
 
@@ -15,9 +17,8 @@ const files = require('Storage');
 /** @returns sequence and value of a file; undefined when it is absent or damaged. */
 function intact(name: string): Bytes | undefined {
   const file = files.readArrayBuffer(name);
-  if (!file || file.byteLength < HEAD) return undefined;
-  const rest = new Uint8Array(file, 4);
-  return E.CRC32(rest) === new DataView(file).getUint32(0) ? rest : undefined;
+  if (!file || file.byteLength < FRAME || E.CRC32(file) !== WHOLE) return undefined;
+  return new Uint8Array(file, 0, file.byteLength - 4);
 }
 
 /** @returns sequence and value of the file that counts. */
@@ -46,11 +47,13 @@ export const storage: Storage = {
   write(key: string, value: Bytes): void {
     check(key);
     const old = newest(key);
-    const record = new Uint8Array(HEAD + value.length);
+    const end = value.length + 1;
+    const record = new Uint8Array(value.length + FRAME);
     const sequence = old ? (old[0] + 1) & 255 : 0;
-    record[4] = sequence;
-    record.set(value, HEAD);
-    new DataView(record.buffer).setUint32(0, E.CRC32(record.subarray(4)));
+    record[0] = sequence;
+    record.set(value, 1);
+    const sum = E.CRC32(record.subarray(0, end));
+    for (let i = 0; i < 4; i++) record[end + i] = sum >>> ((8 * i) & 31);
     if (record.length + FILE > files.getFree()) throw new Error('storage is full');
     const name = `${key}~${sequence & 1}`;
     files.write(name, record);

@@ -25,28 +25,29 @@ function readResetReason(): ResetReason {
   return flags & BROWNOUT_RESET ? 'brownout' : 'unknown';
 }
 
-/** @see System. All Linux builds have the same `id`: such controllers are named by their site. */
-export function openSystem(): System {
-  return {
-    id: getSerial()
-      .replace(/[^A-Za-z0-9-]/g, '')
-      .substring(0, 32),
-    resetReason: readResetReason(),
-    reboot: () => E.reboot(),
-    temperature(): number | undefined {
-      try {
-        const degrees = E.getTemperature();
-        return isFinite(degrees) ? degrees : undefined;
-      } catch (_error) {
-        return undefined; // ESP32-C3 and -S3 throw
-      }
-    },
-    memory(): { used: number; total: number } {
-      const memory = process.memory();
-      return { used: memory.usage, total: memory.total };
-    },
-  };
-}
+/**
+ * @see System. `id` is hexadecimal with dashes on every board. All Linux builds have the same one: such controllers are
+ * named by their site.
+ */
+export const system: System = {
+  get id() {
+    return getSerial();
+  },
+  resetReason: readResetReason(),
+  reboot: () => E.reboot(),
+  temperature(): number | undefined {
+    try {
+      const degrees = E.getTemperature();
+      return isFinite(degrees) ? degrees : undefined;
+    } catch (_error) {
+      return undefined; // ESP32-C3 and -S3 throw
+    }
+  },
+  memory(): { used: number; total: number } {
+    const memory = process.memory();
+    return { used: memory.usage, total: memory.total };
+  },
+};
 
 /** @see Watchdog. Source: Espruino targets: STM32 up to 26 s, RP2040 8.3 s; ESP32 rounds to whole s; Linux has none. */
 export const watchdog: Watchdog = {

@@ -45,8 +45,8 @@ describe('conformance on the interpreter', () => {
     if (directory) rmSync(directory, { recursive: true, force: true });
   });
 
-  it(`passes the same ${cases.length} cases as the simulator`, async () => {
-    const { code } = await bundle({ input: 'test/conformance/entry.ts' });
+  /** @returns what the console said */
+  async function run(code: string): Promise<string> {
     const site = {
       near: join(directory, 'near'),
       far: join(directory, 'far'),
@@ -55,14 +55,27 @@ describe('conformance on the interpreter', () => {
     };
     const board = boot({ files: { '.bootcde': code, 'fixture.json': JSON.stringify(site) } });
     try {
-      const [line, count, failed] = await board.expect(NUMBERS, { timeout: 110_000 });
-      console.log(`    ${line}`);
-      const failures = board.output().match(/FAILED .*/g) ?? [];
-      assert.deepEqual(failures, []);
-      assert.equal(Number(failed), 0);
-      assert.equal(Number(count), cases.length);
+      await Promise.race([board.expect(NUMBERS, { timeout: 100_000 }), board.exited]);
+      return board.output();
     } finally {
       await board.stop();
     }
+  }
+
+  it(`passes the same ${cases.length} cases as the simulator`, async function () {
+    this.timeout(300_000);
+    const { code } = await bundle({ input: 'test/conformance/entry.ts' });
+    let output = await run(code);
+    // Linux builds fill and empty their input queue from two threads without a lock.
+    // Source: Espruino targets/linux/jshardware.c jshInputThread, src/jsdevices.c jshPopIOEvent.
+    if (/ASSERT\(len <= 64\)/.test(output)) {
+      console.log('    the interpreter lost its own input queue (ASSERT in jsdevices.c): once more');
+      output = await run(code);
+    }
+    const [line, count, failed] = output.match(NUMBERS) ?? assert.fail(`no result:\n${output.slice(0, 8000)}`);
+    console.log(`    ${line}`);
+    assert.deepEqual(output.match(/FAILED .*/g) ?? [], []);
+    assert.equal(Number(failed), 0);
+    assert.equal(Number(count), cases.length);
   });
 });
