@@ -12,7 +12,11 @@ import type { LampDriver } from './driver.ts';
 export class Relay implements LampDriver {
   level = 0;
   private _wanted = 0;
-  private _relay: DigitalOutput | undefined;
+  private _relay: LampConfig['relay'];
+  private _minimum: number;
+  private _offTime: number;
+  private _discharge: number;
+  private _output: DigitalOutput | undefined;
   private _closed = false;
   /** Uptime in ms before which the relay stays open. */
   private _ready = 0;
@@ -22,21 +26,25 @@ export class Relay implements LampDriver {
   constructor(
     private _hal: Hal,
     private _schedule: Schedule,
-    private _config: LampConfig,
+    config: LampConfig,
     private _dim: ((level: number) => void) | undefined,
     private _changed: () => void,
   ) {
+    this._relay = config.relay;
+    this._minimum = config.minimumLevel;
+    this._offTime = config.minimumOffTime;
+    this._discharge = config.dischargeTime;
     this._task = _schedule.add(() => this._switch());
   }
 
   write(level: number): void {
     this._wanted = level;
     if (this._dim) this._dim(level);
-    if (!this._config.relay) {
-      this.level = Math.max(level, this._config.minimumLevel);
+    if (!this._relay) {
+      this.level = Math.max(level, this._minimum);
       return;
     }
-    if (!this._relay) this._open(level);
+    if (!this._output) this._open(this._relay, level);
     if (level > 0 === this._closed) {
       this._waiting = false;
       this._schedule.cancel(this._task);
@@ -46,10 +54,9 @@ export class Relay implements LampDriver {
     }
   }
 
-  private _open(level: number): void {
-    const relay = this._config.relay as NonNullable<LampConfig['relay']>;
+  private _open(relay: NonNullable<LampConfig['relay']>, level: number): void {
     this._closed = level > 0;
-    this._relay = this._hal.openDigital({
+    this._output = this._hal.openDigital({
       pin: relay.pin,
       activeLow: relay.activeLow,
       initialValue: this._closed ? 1 : 0,
@@ -57,8 +64,8 @@ export class Relay implements LampDriver {
   }
 
   private _wait(level: number): void {
-    const delay = level > 0 ? this._ready - this._hal.clock.uptime() : this._config.dischargeTime;
-    this.level = level > 0 ? 0 : this._config.minimumLevel;
+    const delay = level > 0 ? this._ready - this._hal.clock.uptime() : this._discharge;
+    this.level = level > 0 ? 0 : this._minimum;
     this._waiting = true;
     this._schedule.at(this._task, Math.max(0, delay));
   }
@@ -66,8 +73,8 @@ export class Relay implements LampDriver {
   private _switch(): void {
     this._waiting = false;
     this._closed = this._wanted > 0;
-    if (this._relay) this._relay.write(this._closed ? 1 : 0);
-    if (!this._closed) this._ready = this._hal.clock.uptime() + this._config.minimumOffTime;
+    if (this._output) this._output.write(this._closed ? 1 : 0);
+    if (!this._closed) this._ready = this._hal.clock.uptime() + this._offTime;
     this.level = this._closed ? this._wanted : 0;
     this._changed();
   }

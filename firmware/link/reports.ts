@@ -4,14 +4,17 @@ import type { Board } from '../board.ts';
 import type { CborWriter } from '../protocols/cbor.ts';
 import { BirthKey, ControlType, PROTOCOL_VERSION, type Reason, ReportKey, ResetCode } from './messages.ts';
 
-/** What a report tells of the lamp. */
-export interface State {
-  /** % that the lamp gives now. */
-  level(): number;
+/** What a report tells of the lamp: % that it gives now. */
+export interface Light {
+  readonly level: number;
+}
+
+/** Who decides. */
+export interface Decision {
   /** The command in action. */
-  command(): { level: number; reason: Reason; expiration?: number; reference?: string };
+  readonly command: { level: number; reason: Reason; expiration?: number; reference?: string };
   /** Uptime in ms at which it took effect. */
-  since(): number;
+  readonly since: number;
 }
 
 /** The latest values of every unit, in the birth's order. */
@@ -64,25 +67,19 @@ export function report(
   hal: Hal,
   boot: number,
   number: number,
-  state: State,
+  light: Light,
+  decision: Decision,
   units: Readings,
 ): Bytes | undefined {
   const uptime = hal.clock.uptime();
   const time = hal.clock.time();
-  const command = state.command();
-  const since = time === undefined ? undefined : time - uptime + state.since();
+  const command = decision.command;
+  const since = time === undefined ? undefined : time - uptime + decision.since;
   const known = [time, command.reference, since, command.expiration];
   let pairs = 7;
   for (const value of known) if (value !== undefined) pairs++;
   writer.map(pairs);
-  writer.pairs(ReportKey.Number, [
-    number,
-    seconds(time),
-    seconds(uptime),
-    state.level(),
-    command.level,
-    command.reason,
-  ]);
+  writer.pairs(ReportKey.Number, [number, seconds(time), seconds(uptime), light.level, command.level, command.reason]);
   if (command.reference !== undefined) {
     writer.number(ReportKey.Reference);
     writer.text(command.reference);

@@ -8,7 +8,7 @@ import { CborWriter, decode } from '../protocols/cbor.ts';
 import type { Schedule } from '../schedule.ts';
 import { type Orders, obey } from './commands.ts';
 import { AckKey, Leaf, Quantity, TimeKey, TOPIC_ROOT } from './messages.ts';
-import { birth, type Readings, report, type State } from './reports.ts';
+import { birth, type Decision, type Light, type Readings, report } from './reports.ts';
 import { Uplink } from './uplink.ts';
 
 /** ms between the first change and the report that tells it: a ramp's end and a reading travel together. */
@@ -30,29 +30,40 @@ export class Session {
   private _changed = false;
   /** Active power of each unit when it was last worth a report, in steps of the wire. */
   private _powers: number[] = [];
+  /** Which of a unit's values is its active power; -1 none. */
+  private _powerAt: number[] = [];
+  /** The birth message; it stays the same until the next boot. */
+  private _birth: Bytes;
+  /** ms between reports without changes. */
+  private _period: number;
   private _task: number;
 
   constructor(
     private _hal: Hal,
     private _schedule: Schedule,
-    private _board: Board,
+    board: Board,
     site: Site,
     private _boot: number,
-    private _state: State,
-    private _orders: Orders & { decide(): void },
+    private _light: Light,
+    private _orders: Orders & Decision & { decide(): void },
     private _units: Readings,
   ) {
     const id = site.id || _hal.system.id;
+    this._period = board.reportPeriod;
+    for (const meter of board.meters) this._powerAt.push(meter.quantities.indexOf(Quantity.ActivePower));
+    const message = birth(this._writer, _hal, board, _boot);
+    if (!message) throw new Error(`birth message is longer than ${LONGEST} bytes`);
+    this._birth = new Uint8Array(message);
     this._root = `${TOPIC_ROOT}/${id}/`;
     this._task = _schedule.add(() => this._report());
     this._uplink = new Uplink(_hal, _schedule, {
       host: site.host,
       port: site.port,
-      tls: _board.network.tls,
+      tls: board.network.tls,
       clientId: id,
       username: site.username,
       password: site.password,
-      keepAlive: _board.network.keepAlive,
+      keepAlive: board.network.keepAlive,
       willTopic: this._root + Leaf.Link,
       willPayload: new Uint8Array([0]),
       subscriptions: [this._root + Leaf.Command, this._root + Leaf.Time],
@@ -74,7 +85,7 @@ export class Session {
 
   /** A unit was read. Its report is worth sending when the power moved by more than 2 W and 5 %, and the first time. */
   reading(unit: number): void {
-    const power = this._units.values(unit)[this._board.meters[unit].quantities.indexOf(Quantity.ActivePower)] || 0;
+    const power = this._units.values(unit)[this._powerAt[unit]] || 0;
     const before = this._powers[unit];
     if (before !== undefined && Math.abs(power - before) <= Math.max(DEAD_BAND, before / 20)) return;
     this._powers[unit] = power;
@@ -82,17 +93,17 @@ export class Session {
   }
 
   private _greet(): void {
-    this._send(Leaf.Birth, birth(this._writer, this._hal, this._board, this._boot), true);
+    this._send(Leaf.Birth, this._birth, true);
     this._send(Leaf.Link, new Uint8Array([1]), true);
     this._report();
   }
 
   private _report(): void {
-    this._schedule.at(this._task, this._board.reportPeriod);
+    this._schedule.at(this._task, this._period);
     this._changed = false;
     if (!this._uplink.online) return;
     this._number++;
-    const payload = report(this._writer, this._hal, this._boot, this._number, this._state, this._units);
+    const payload = report(this._writer, this._hal, this._boot, this._number, this._light, this._orders, this._units);
     this._send(Leaf.Report, payload, false);
   }
 
