@@ -56,9 +56,14 @@ export const storage: Storage = {
     for (let i = 0; i < 4; i++) record[end + i] = sum >>> ((8 * i) & 31);
     if (record.length + FILE > files.getFree()) throw new Error('storage is full');
     const name = `${key}~${sequence & 1}`;
-    files.write(name, record);
-    const written = intact(name);
-    if (!written || written[0] !== sequence) throw new Error('storage is damaged');
+    // Twice: behind a header that a power cut tore, the first attempt may be lost and clears the way for the second.
+    for (let attempt = 0; attempt < 2; attempt++) {
+      files.write(name, record);
+      const written = intact(name);
+      if (written && written[0] === sequence) return;
+      files.erase(name);
+    }
+    throw new Error('storage is damaged');
   },
 
   delete(key: string): void {

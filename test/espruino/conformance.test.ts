@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { crc32 } from 'crc';
 import { bundle } from '../../scripts/bundle.mjs';
-import { boot, interpreter } from '../../scripts/interpreter.mjs';
+import { boot, flashImage, interpreter } from '../../scripts/interpreter.mjs';
 import { cases } from '../conformance/cases.ts';
 
 const NUMBERS = /conformance: (\d+) cases on the interpreter, (\d+) failed/;
@@ -78,4 +79,49 @@ describe('conformance on the interpreter', () => {
     assert.equal(Number(failed), 0);
     assert.equal(Number(count), cases.length);
   });
+
+  const header = (size: number, name: string, length: number) => {
+    const bytes = Buffer.alloc(32);
+    bytes.writeUInt32LE(size, 0);
+    bytes.write(name, 4);
+    return bytes.subarray(0, length);
+  };
+  const torn: { what: string; bytes: Buffer }[] = [
+    { what: 'a size word of which 9 bits are programmed', bytes: Buffer.from([0xff, 0xff, 0x7f, 0x00]) },
+    { what: 'a size word of which 1 bit is programmed', bytes: Buffer.from([0xff, 0xff, 0xff, 0x7f]) },
+    { what: 'a size that is too large, and no name', bytes: Buffer.from([0x3f, 0, 0, 0]) },
+    { what: 'a size and 2 characters of the name', bytes: header(20, 'a~', 6) },
+    { what: 'a header without data', bytes: header(20, 'a~0', 32) },
+  ];
+  /** A file of the HAL's storage: sequence, value, CRC-32. */
+  const slot = (sequence: number, value: string) => {
+    const bytes = Buffer.from([sequence, ...Buffer.from(value), 0, 0, 0, 0]);
+    bytes.writeUInt32LE(crc32(bytes.subarray(0, -4)) >>> 0, bytes.length - 4);
+    return bytes;
+  };
+
+  for (const { what, bytes } of torn) {
+    it(`keeps values and takes new ones behind ${what}`, async () => {
+      const source = `import { openHal } from 'hal/espruino/index.ts'; global.h = openHal(); setInterval('0', 1e6);`;
+      const { code } = await bundle({ source });
+      const files = { '.bootcde': code, 'a~0': slot(0, 'old'), 'a~1': slot(1, 'new'), 'b~0': slot(0, 'other') };
+      const image = flashImage(files);
+      const end = Object.values(files).reduce((sum, data) => sum + 32 + Math.ceil(data.length / 4) * 4, 0);
+      bytes.copy(image, end);
+      writeFileSync(join(directory, 'espruino.flash'), image);
+      const board = boot({ directory });
+      const read = (key: string) => board.evaluate(`E.toString(h.storage.read('${key}'))`);
+      const write = (key: string, value: string) =>
+        board.evaluate(`h.storage.write('${key}', E.toUint8Array('${value}')) || 0`);
+      try {
+        assert.deepEqual([await read('a'), await read('b')], ['new', 'other']);
+        await write('a', 'newer');
+        await write('b', 'another');
+        await write('c', 'first');
+        assert.deepEqual([await read('a'), await read('b'), await read('c')], ['newer', 'another', 'first']);
+      } finally {
+        await board.stop({ keep: true });
+      }
+    });
+  }
 });

@@ -236,7 +236,7 @@ const clockMutations: Mutation[] = [
   {
     case: 'clock: after takes 0 to 2^31 - 1 ms and refuses the rest',
     name: 'a negative delay is taken',
-    change: clock((plain) => ({ after: (delay, run) => plain.after(delay < 0 ? 0 : delay, run) })),
+    change: clock((plain) => ({ after: (delay, run) => plain.after(Math.max(delay, 0), run) })),
   },
   {
     case: 'clock: after takes 0 to 2^31 - 1 ms and refuses the rest',

@@ -1,0 +1,115 @@
+import assert from 'node:assert/strict';
+import type { Hal } from '../../hal/hal.ts';
+
+/**
+ * What the interpreter's Linux build cannot show, because it has no pins, no PWM and no hardware timer: the HAL's ports
+ * run here on stand-ins for the interpreter's globals, which record calls.
+ */
+describe('the HAL on a board with pins', () => {
+  const globals = globalThis as Record<string, unknown>;
+  const replaced = new Map<string, unknown>();
+  let calls: string[] = [];
+  let now = 0;
+  let timers: { due: number; run: () => void }[] = [];
+  let listeners: ((text: string) => void)[] = [];
+  let hal: Pick<Hal, 'openAnalog' | 'openSerial'>;
+
+  const stand = (name: string, value: unknown) => {
+    replaced.set(name, globals[name]);
+    globals[name] = value;
+  };
+  const record =
+    (name: string) =>
+    (...args: unknown[]) => {
+      calls.push(`${name} ${args.map((arg) => JSON.stringify(arg)).join(' ')}`);
+    };
+  const advance = (ms: number) => {
+    now += ms;
+    for (const timer of timers.splice(0)) {
+      if (timer.due <= now) timer.run();
+      else timers.push(timer);
+    }
+  };
+
+  before(async () => {
+    const uart = {
+      setup: record('setup'),
+      unsetup: record('unsetup'),
+      write: (data: Uint8Array) => {
+        calls.push(`write ${data.length}`);
+        now += 4; // the interpreter's own time
+      },
+      on: (_event: string, run: (text: string) => void) => listeners.push(run),
+      removeAllListeners: () => {
+        listeners = [];
+      },
+    };
+    for (const name of ['digitalWrite', 'digitalPulse', 'pinMode', 'analogWrite', 'getPinMode'])
+      stand(name, record(name));
+    stand('getTime', () => now / 1000);
+    stand('setTimeout', (run: () => void, delay: number) => timers.push({ due: now + delay, run }));
+    stand('E', { toUint8Array: (text: string) => Uint8Array.from(Buffer.from(text, 'latin1')) });
+    stand('Serial2', uart);
+    // The program of these files is the interpreter's: its types are not Node's.
+    const io = '../../hal/espruino/io.ts';
+    const serial = '../../hal/espruino/serial.ts';
+    hal = { openAnalog: (await import(io)).openAnalog, openSerial: (await import(serial)).openSerial };
+  });
+
+  after(() => {
+    for (const [name, value] of replaced) {
+      if (value === undefined) delete globals[name];
+      else globals[name] = value;
+    }
+  });
+
+  beforeEach(() => {
+    calls = [];
+    timers = [];
+  });
+
+  it('asks for PWM of 1000 Hz when hz is 1000', () => {
+    hal.openAnalog({ pin: 'D4', hz: 1000 }).write(1);
+    assert.deepEqual(calls, ['getPinMode "D4"', 'analogWrite "D4" 1 {"freq":1000}']);
+  });
+
+  it('uses the DAC without hz, and keeps full scale below the step at which 8 bits overflow', () => {
+    hal.openAnalog({ pin: 'D25' }).write(1);
+    const value = Number(/analogWrite "D25" ([\d.]+)/.exec(calls[1])?.[1]);
+    assert.equal(Math.floor(value * 256), 255);
+  });
+
+  it('ends the driver by the hardware timer: 8 characters at 9600 baud take 8.33 ms', () => {
+    const port = hal.openSerial({ port: 'Serial2', baud: 9600, receive: 'D16', driverEnable: 'D5', onData: () => {} });
+    assert.deepEqual(calls, ['digitalWrite "D5" 0', 'pinMode "D5" "output"', 'setup 9600 {"rx":"D16"}']);
+    calls = [];
+    let done = 0;
+    port.write(new Uint8Array(8), () => done++);
+    assert.deepEqual(calls.slice(0, 2), ['digitalWrite "D5" 1', 'write 8']);
+    const pulse = Number(/^digitalPulse "D5" 1 ([\d.]+)$/.exec(calls[2])?.[1]);
+    // 4 ms had gone by inside write; a unit may answer 3.5 characters (3.65 ms) after the frame.
+    assert.ok(pulse > 8.34 - 4 && pulse < 8.34 - 4 + 3.64, `${pulse} ms`);
+    advance(8.33 - 4);
+    assert.equal(done, 0);
+    advance(3.6);
+    assert.equal(done, 1);
+    port.close();
+  });
+
+  it('asks for 7E2 only when it is wanted', () => {
+    hal.openSerial({ port: 'Serial2', baud: 1200, data: 7, parity: 'even', stop: 2, onData: () => {} }).close();
+    assert.equal(calls[0], 'setup 1200 {"bytesize":7,"parity":"even","stopbits":2}');
+  });
+
+  it('listens again at every write, because an interrupt in a data callback drops the listener', () => {
+    const heard: number[] = [];
+    const port = hal.openSerial({ port: 'Serial2', baud: 9600, onData: (data) => heard.push(...data) });
+    listeners = [];
+    port.write(new Uint8Array(1));
+    assert.equal(listeners.length, 1);
+    listeners[0].call(globals.Serial2, 'A\xff');
+    assert.deepEqual(heard, [65, 255]);
+    advance(100);
+    port.close();
+  });
+});
