@@ -32,7 +32,8 @@ export function readBundle(board, directory) {
     if (!boards().includes(board))
       throw new FlashError(`There is no board "${board}"; there are ${boards().join(', ')}.`, 2);
     process.stderr.write(`dist/${board}.js is not there yet: npm run build\n`);
-    const { status } = spawnSync('npm', ['run', '--silent', 'build'], { cwd: ROOT, stdio: ['ignore', 2, 2] });
+    const env = { ...process.env, BOARD: board };
+    const { status } = spawnSync('npm', ['run', '--silent', 'build'], { cwd: ROOT, env, stdio: ['ignore', 2, 2] });
     if (status !== 0) throw new FlashError('The build failed, see above.');
   }
   if (!found()) throw new FlashError(`${script} or its manifest ${description} is missing: run "npm run build".`);

@@ -90,7 +90,7 @@ export class Console {
       // The first Ctrl-C is lost on a board that restarts when its port is opened.
       if (interrupt && Date.now() > this._interrupted + BETWEEN_INTERRUPTS) await this.interrupt();
       const id = this._id();
-      this._link.write(`${CLEAR}${QUIET}print("<"+"${id}"+typeof $f+">")\n`);
+      this._link.write(`${CLEAR}${QUIET}print("<"+"${id}"+typeof rvbFlash+">")\n`);
       // Any of its questions will do: on a slow start they queue up.
       const found = await this._until(() => this._received.match(/debug>/) ?? this._received.match(answer), pause);
       // A console that is busy must not drown in questions: when its buffer is full it does not see a Ctrl-C either.
@@ -137,7 +137,7 @@ export class Console {
   }
 
   /**
-   * Calls `$f.w(id, offset, data, check)`, which the caller has defined on the interpreter.
+   * Calls `rvbFlash.w(id, offset, data, check)`, which the caller has defined on the interpreter.
    *
    * @returns {Promise<string>} its answer, never "damaged"
    */
@@ -145,7 +145,7 @@ export class Console {
     const text = literal(data.toString('latin1'));
     const check = crc(data) + offset * 65_537;
     return this._say(
-      (id) => `$f.w("${id}",${offset},${text},${check})`,
+      (id) => `rvbFlash.w("${id}",${offset},${text},${check})`,
       (value) => value !== 'damaged',
       0,
     );

@@ -40,11 +40,11 @@ const bytes = (count) => `${count.toLocaleString('en')} bytes`;
  * `n` of length `t`, unless it is there already, and reads it back.
  */
 const helper = (patience) =>
-  `global.$f={n:"",t:0,k:function(){clearTimeout();clearInterval();E.kickWatchdog();setTimeout(load,${patience})},` +
-  'w:function(i,o,d,c){var s=require("Storage"),l=d.length,r,a;$f.k();' +
-  'if(E.CRC32(d)+o*65537!==c)r="damaged";else try{a=s.read($f.n);' +
-  'if(!a||a.length!==$f.t||s.read($f.n,o,l)!==d)s.write($f.n,d,o,o?0:$f.t);' +
-  'a=s.read($f.n);r=a&&a.length===$f.t&&s.read($f.n,o,l)===d?"ok":"lost"' +
+  `global.rvbFlash={n:"",t:0,k:function(){clearTimeout();clearInterval();E.kickWatchdog();setTimeout(load,${patience})},` +
+  'w:function(i,o,d,c){var s=require("Storage"),l=d.length,r,a;rvbFlash.k();' +
+  'if(E.CRC32(d)+o*65537!==c)r="damaged";else try{a=s.read(rvbFlash.n);' +
+  'if(!a||a.length!==rvbFlash.t||s.read(rvbFlash.n,o,l)!==d)s.write(rvbFlash.n,d,o,o?0:rvbFlash.t);' +
+  'a=s.read(rvbFlash.n);r=a&&a.length===rvbFlash.t&&s.read(rvbFlash.n,o,l)===d?"ok":"lost"' +
   '}catch(e){r=""+e}r=JSON.stringify(r);print("<"+i+":"+r+":"+E.CRC32(r)+":"+i+">")}},1';
 
 const mark = ({ at, text: value }) => `m.substr(${at},8)==${text(value)}`;
@@ -66,7 +66,7 @@ const checkOf = (name, size) =>
   `return t&&t.length>=${size}?E.CRC32(s.read(${text(name)},0,${size})):0})()`;
 
 /** An expression for `code`, with the controller kept quiet for longer. */
-const quietly = (code) => `($f.k(),${code})`;
+const quietly = (code) => `(rvbFlash.k(),${code})`;
 
 const eraseOf = (name) => `(require("Storage").erase(${text(name)}),!require("Storage").read(${text(name)}))`;
 
@@ -274,7 +274,7 @@ async function demand(console, expression, complaint) {
 }
 
 async function upload(console, name, image, chunk, present, onProgress = () => {}) {
-  await console.run(quietly(`($f.n=${text(name)},$f.t=${image.length},1)`));
+  await console.run(quietly(`(rvbFlash.n=${text(name)},rvbFlash.t=${image.length},1)`));
   let done = 0;
   onProgress(0, image.length);
   for (const [i, { at, data }] of pieces(image, chunk).entries()) {

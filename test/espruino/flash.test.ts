@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { cpSync, mkdtempSync, readdirSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
@@ -37,7 +37,7 @@ function goodSlot(bundle: Buffer, sequence = 10_000_001): Buffer {
   return image;
 }
 
-const isUpload = (line: string) => line.includes('$f.w("');
+const isUpload = (line: string) => line.includes('rvbFlash.w("');
 const isOrder = (line: string) => isUpload(line) || line.includes('(function(i,c,k)');
 
 interface WireOptions {
@@ -155,7 +155,7 @@ describe('flashing on the interpreter', function () {
   /** A controller: the directory that holds its flash. */
   function controller(files?: Record<string, Buffer | string>): string {
     const directory = join(root, `c${made++}`);
-    cpSync(mkdtempSync(join(tmpdir(), 'c-')), directory, { recursive: true });
+    mkdirSync(directory);
     if (files) writeFileSync(join(directory, 'espruino.flash'), flashImage(files));
     return directory;
   }
@@ -207,7 +207,7 @@ describe('flashing on the interpreter', function () {
   }
 
   function build(version: string, bundle: Buffer, over = {}): void {
-    cpSync(mkdtempSync(join(tmpdir(), 'd-')), dist, { recursive: true });
+    mkdirSync(dist, { recursive: true });
     writeFileSync(join(dist, 'demo.js'), bundle);
     writeFileSync(join(dist, 'demo.json'), JSON.stringify(makeManifest(version, bundle, over)));
   }
@@ -348,7 +348,8 @@ describe('flashing on the interpreter', function () {
     });
     await assert.rejects(flashed, /connection was lost/);
     const from = device.printed().length;
-    const ask = () => device.child.stdin.write('\x10print("<"+typeof $f+(typeof rvb=="object"?rvb.version:"")+">")\n');
+    const ask = () =>
+      device.child.stdin.write('\x10print("<"+typeof rvbFlash+(typeof rvb=="object"?rvb.version:"")+">")\n');
     const timer = setInterval(ask, 200);
     await new Promise<void>((resolve) => {
       device.child.stdout.on('data', () => device.printed().slice(from).includes('<undefined1.0.0>') && resolve());
