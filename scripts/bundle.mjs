@@ -121,7 +121,8 @@ const withoutBoard = (code) =>
  * @param {string} [options.input] TypeScript file to start from; absent: firmware/entry.ts
  * @param {string} [options.source] instead of a file: JavaScript text, its imports relative to the repository's root
  * @param {string} [options.tsconfig] TypeScript project; absent: tsconfig.firmware.json
- * @param {string} [options.board] name of the configuration that `virtual:board` holds
+ * @param {string | import('../firmware/board.ts').Board} [options.board] what `virtual:board` holds: a configuration's
+ *   name, or a compiled board
  * @param {boolean} [options.minify] absent: true
  * @param {Record<string, unknown>} [options.define] constants that the script sees as global names
  * @returns {Promise<{ code: string, map: object, board?: import('../firmware/board.ts').Board, interpreter?: string }>}
@@ -131,14 +132,14 @@ export async function bundle({
   input = 'firmware/entry.ts',
   source,
   tsconfig,
-  board: name,
+  board: named,
   minify = true,
   define = {},
 }) {
-  const config = name === undefined ? undefined : await loadConfig(name);
+  const config = typeof named === 'string' ? await loadConfig(named) : { board: named };
   const script = await compile({ input, source, tsconfig });
-  const chunk = await run(...boardOptions(script, { board: config?.board, minify, define }));
-  return { code: chunk.code, map: chunk.map, board: config?.board, interpreter: config?.interpreter };
+  const chunk = await run(...boardOptions(script, { board: config.board, minify, define }));
+  return { code: chunk.code, map: chunk.map, board: config.board, interpreter: config.interpreter };
 }
 
 /**
