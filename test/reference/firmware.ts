@@ -4,6 +4,7 @@
  */
 import { Arbiter } from '../../firmware/control/arbiter.ts';
 import type { LampCommand } from '../../firmware/control/command.ts';
+import { Lamp } from '../../firmware/control/lamp.ts';
 import { Sensors } from '../../firmware/control/sensors.ts';
 import { sunEvent } from '../../firmware/control/sun.ts';
 import { Timetable } from '../../firmware/control/timetable.ts';
@@ -54,11 +55,12 @@ export function timetableOf(config: Config): Uint8Array | undefined {
   });
 }
 
-/** A controller that lives through a history. */
+/** A controller, and the lamp it drives, that lives through a history. */
 export class Live {
   readonly hal = openSim();
   readonly applied: { command: LampCommand; ramp: number; at: number }[] = [];
   readonly arbiter: Arbiter;
+  readonly lamp: Lamp;
   #sensors = new Sensors();
   #timetable: Timetable;
   #ids: string[];
@@ -74,9 +76,17 @@ export class Live {
     });
     this.#timetable = new Timetable(() => bytes, this.#sensors, sun);
     this.#timetable.reload();
-    this.arbiter = new Arbiter(this.hal.clock, schedule, this.#timetable, config.defaultLevel, (command, ramp) =>
-      this.applied.push({ command, ramp, at: this.hal.clock.time() as number }),
-    );
+    const driver = {
+      level: 0,
+      write(level: number) {
+        driver.level = level;
+      },
+    };
+    this.lamp = new Lamp(this.hal.clock, schedule, driver, 0, () => {});
+    this.arbiter = new Arbiter(this.hal.clock, schedule, this.#timetable, config.defaultLevel, (command, ramp) => {
+      this.applied.push({ command, ramp, at: this.hal.clock.time() as number });
+      this.lamp.apply(command.level, ramp);
+    });
     this.arbiter.decide();
   }
 
