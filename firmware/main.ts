@@ -21,19 +21,40 @@ import { countBoot } from './store/boots.ts';
 
 const REASONS = ['default', 'override', 'sensor', 'program'];
 
-/** A running controller: what its console can ask, and what its parts call back. */
+/**
+ * A running controller: what its console can ask, and what its parts call back. The parts are given bound methods, not
+ * closures: on the interpreter a closure keeps the whole scope that it was made in, and the scope of `start` holds the
+ * board's configuration, which nobody needs once the parts stand.
+ */
 export class Firmware {
-  /** @internal Set by `start` and its callbacks only. */
-  _session: Session | undefined;
-  _lamp: Lamp | undefined;
-  _arbiter: Arbiter | undefined;
-  _fault = '';
+  private _fault = '';
+  private _lamp: Lamp | undefined;
+  private _arbiter: Arbiter | undefined;
+  private _session: Session | undefined;
 
   constructor(
     readonly version: string,
     /** Name of the board configuration. */
     readonly board: string,
   ) {}
+
+  /** Opens the parts. The lamp comes first: it is lit before anything that can fail is opened. */
+  open(hal: Hal, board: Board, site: Site | undefined): void {
+    const changed = this._changed.bind(this);
+    const schedule = new Schedule(hal.clock, this._failed.bind(this));
+    const driver = openDriver(hal, schedule, board.lamp, changed);
+    const lamp = new Lamp(hal.clock, schedule, driver, board.lamp.minimumLevel, changed);
+    this._lamp = lamp;
+    const program = new Program(board.program, board.utcOffset);
+    const arbiter = new Arbiter(hal.clock, schedule, program, board.lamp.defaultLevel, this._apply.bind(this));
+    this._arbiter = arbiter;
+    const boot = countBoot(hal.storage);
+    const meters = openMeters(hal, schedule, linesOf(board, site), board.meters, this._read.bind(this));
+    if (site && board.network.kind !== 'none') {
+      this._session = new Session(hal, schedule, board, site, boot, lamp, arbiter, meters);
+    }
+    supervise(hal, schedule, board.watchdog, []);
+  }
 
   /** @returns one line: level, command in action and who gave it, link. */
   status(): string {
@@ -43,54 +64,32 @@ export class Firmware {
     const fault = this._fault && `, last fault ${this._fault}`;
     return `${lamp.level} %, ${REASONS[command.reason]} ${command.level} %, link ${link}${fault}`;
   }
+
+  private _apply(command: LampCommand, ramp: number): void {
+    (this._lamp as Lamp).apply(command.level, ramp);
+  }
+
+  private _changed(): void {
+    if (this._session) this._session.touch();
+  }
+
+  private _read(unit: number): void {
+    if (this._session) this._session.reading(unit);
+  }
+
+  private _failed(error: unknown): void {
+    this._fault = String(error);
+  }
 }
 
 /**
- * Starts the firmware on a board. The lamp comes first: it is lit before anything that can fail is opened.
+ * Starts the firmware on a board.
  * @param site absent: this controller has not been told where its broker is; it runs its program alone
  */
 export function start(hal: Hal, board: Board, site: Site | undefined): Firmware {
   const firmware = new Firmware(board.version, board.name);
-  const changed = changing(firmware);
-  const schedule = new Schedule(hal.clock, failing(firmware));
-  const driver = openDriver(hal, schedule, board.lamp, changed);
-  const lamp = new Lamp(hal.clock, schedule, driver, board.lamp.minimumLevel, changed);
-  const program = new Program(board.program, board.utcOffset);
-  const arbiter = new Arbiter(hal.clock, schedule, program, board.lamp.defaultLevel, applying(lamp));
-  const boot = countBoot(hal.storage);
-  const meters = openMeters(hal, schedule, linesOf(board, site), board.meters, reading(firmware));
-  if (site && board.network.kind !== 'none') {
-    firmware._session = new Session(hal, schedule, board, site, boot, lamp, arbiter, meters);
-  }
-  supervise(hal, schedule, board.watchdog, []);
-  firmware._lamp = lamp;
-  firmware._arbiter = arbiter;
+  firmware.open(hal, board, site);
   return firmware;
-}
-
-// Callbacks are made out here: on the interpreter a closure keeps the whole scope that it was made in, and the scope of
-// `start` holds the board's configuration, which nobody needs once the parts stand.
-
-function changing(firmware: Firmware): () => void {
-  return () => {
-    if (firmware._session) firmware._session.touch();
-  };
-}
-
-function failing(firmware: Firmware): (error: unknown) => void {
-  return (error) => {
-    firmware._fault = String(error);
-  };
-}
-
-function reading(firmware: Firmware): (unit: number) => void {
-  return (unit) => {
-    if (firmware._session) firmware._session.reading(unit);
-  };
-}
-
-function applying(lamp: Lamp): (command: LampCommand, ramp: number) => void {
-  return (command, ramp) => lamp.apply(command.level, ramp);
 }
 
 /** Hosts name their serial ports by path, which differs from site to site. */

@@ -30,7 +30,7 @@ export class Schedule {
     private _clock: Clock,
     private _failed: (error: unknown) => void,
   ) {
-    this._run = () => this._wake();
+    this._run = this._wake.bind(this);
   }
 
   /** Adds a task, asleep. @returns its number, for `at` and `cancel`. */

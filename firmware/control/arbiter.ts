@@ -49,7 +49,7 @@ export class Arbiter {
     private _defaultLevel: number,
     private _apply: (command: LampCommand, ramp: number) => void,
   ) {
-    this._task = _schedule.add(() => this.decide());
+    this._task = _schedule.add(this.decide.bind(this));
     this.command = { level: _defaultLevel, reason: Reason.Default };
     _apply(this.command, 0);
   }

@@ -28,7 +28,7 @@ export class Lamp {
     private _minimum: number,
     private _changed: () => void,
   ) {
-    this._task = _schedule.add(() => this._step());
+    this._task = _schedule.add(this._step.bind(this));
   }
 
   /** % that the lamp gives now. */

@@ -5,18 +5,29 @@
 import type { AnalogOutput, Hal } from '../../hal/hal.ts';
 import type { LampConfig } from '../board.ts';
 
-/** @returns a function that sets the dim voltage for a lit level in %; undefined for boards that only switch. */
-export function openDim(hal: Hal, config: LampConfig): ((level: number) => void) | undefined {
-  const dim = config.dim;
-  if (!dim) return undefined;
-  let output: AnalogOutput | undefined;
-  const lowest = config.minimumLevel;
-  // volts = minimum + slope * (level - lowest), as a fraction of the output stage's full scale
-  const slope = (dim.maximum - dim.minimum) / (100 - lowest) / dim.fullScale;
-  const offset = dim.minimum / dim.fullScale - slope * lowest;
-  return (level: number) => {
-    if (!output) output = hal.openAnalog({ pin: dim.pin, hz: dim.hz });
-    const fraction = Math.max(0, Math.min(1, offset + slope * Math.max(level, lowest)));
-    output.write(dim.inverted ? 1 - fraction : fraction);
-  };
+export class Dim {
+  /** fraction of full scale = offset + slope * level */
+  private _slope: number;
+  private _offset: number;
+  private _output: AnalogOutput;
+
+  constructor(
+    hal: Hal,
+    dim: NonNullable<LampConfig['dim']>,
+    private _lowest: number,
+  ) {
+    this._output = hal.openAnalog({ pin: dim.pin, hz: dim.hz });
+    this._slope = (dim.maximum - dim.minimum) / (100 - _lowest) / dim.fullScale;
+    this._offset = dim.minimum / dim.fullScale - this._slope * _lowest;
+    if (dim.inverted) {
+      this._slope = -this._slope;
+      this._offset = 1 - this._offset;
+    }
+  }
+
+  /** @param level % of light; below the gear's minimum the wire stays at the minimum's voltage. */
+  write(level: number): void {
+    const fraction = this._offset + this._slope * Math.max(level, this._lowest);
+    this._output.write(Math.max(0, Math.min(1, fraction)));
+  }
 }

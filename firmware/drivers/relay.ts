@@ -7,6 +7,7 @@
 import type { DigitalOutput, Hal } from '../../hal/hal.ts';
 import type { LampConfig } from '../board.ts';
 import type { Schedule } from '../schedule.ts';
+import type { Dim } from './analog.ts';
 import type { LampDriver } from './driver.ts';
 
 export class Relay implements LampDriver {
@@ -27,19 +28,19 @@ export class Relay implements LampDriver {
     private _hal: Hal,
     private _schedule: Schedule,
     config: LampConfig,
-    private _dim: ((level: number) => void) | undefined,
+    private _dim: Dim | undefined,
     private _changed: () => void,
   ) {
     this._relay = config.relay;
     this._minimum = config.minimumLevel;
     this._offTime = config.minimumOffTime;
     this._discharge = config.dischargeTime;
-    this._task = _schedule.add(() => this._switch());
+    this._task = _schedule.add(this._switch.bind(this));
   }
 
   write(level: number): void {
     this._wanted = level;
-    if (this._dim) this._dim(level);
+    if (this._dim) this._dim.write(level);
     if (!this._relay) {
       this.level = Math.max(level, this._minimum);
       return;

@@ -55,7 +55,7 @@ export class Session {
     if (!message) throw new Error(`birth message is longer than ${LONGEST} bytes`);
     this._birth = new Uint8Array(message);
     this._root = `${TOPIC_ROOT}/${id}/`;
-    this._task = _schedule.add(() => this._report());
+    this._task = _schedule.add(this._report.bind(this));
     this._uplink = new Uplink(_hal, _schedule, {
       host: site.host,
       port: site.port,
@@ -67,8 +67,8 @@ export class Session {
       willTopic: this._root + Leaf.Link,
       willPayload: new Uint8Array([0]),
       subscriptions: [this._root + Leaf.Command, this._root + Leaf.Time],
-      onOnline: () => this._greet(),
-      onMessage: (topic, payload) => this._receive(topic, payload),
+      onOnline: this._greet.bind(this),
+      onMessage: this._receive.bind(this),
     });
   }
 

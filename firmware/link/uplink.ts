@@ -10,7 +10,7 @@ import {
   encodeEmpty,
   encodePublish,
   encodeSubscribe,
-  encodeText,
+  encodeTopic,
   Found,
   Packet,
   PacketReader,
@@ -41,11 +41,11 @@ const FIRST = 5000;
 const LONGEST = 3600000;
 /** ms online after which failures are forgotten. */
 const GOOD = 600000;
-/** Share of the keep-alive time between looks: three of them stay below the 1.5 that MQTT 3.1.1 §3.1.2.10 allows. */
+/** ms of a look for each s of keep-alive: three looks stay below the 1.5 that a server waits (MQTT 3.1.1 §3.1.2.10). */
 const LOOK = 450;
 /** Messages of QoS 1 that wait or are unacknowledged. */
 const QUEUE = 8;
-/** Bytes of a payload sent, and of a packet's body received. */
+/** Bytes of a packet's body that are kept when receiving. */
 const LARGEST = 1024;
 /** Topics whose bytes are kept. */
 const TOPICS = 8;
@@ -53,7 +53,7 @@ const TOPICS = 8;
 const ACKS = 20;
 /** Packet identifier of SUBSCRIBE; PUBLISH has the others. */
 const SUBSCRIBE = 1;
-export const LAST_ID = 65535;
+const LAST = 65535;
 
 const enum State {
   Closed = 0,
@@ -70,38 +70,56 @@ const enum State {
   Online = 6,
 }
 
-/** A message of QoS 1, on its way. */
+/** What was heard since the last look. A message of QoS 0 does not count: it needs nobody who hears us. */
+const enum Heard {
+  Nothing = 0,
+  Something = 1,
+  Acknowledgement = 2,
+}
+
+/** Where the reader stands between two chunks. */
+const enum Reading {
+  Idle = 0,
+  Packet = 1,
+  Chunk = 2,
+}
+
+/** A message of QoS 1 on its way, or the spare one. */
 interface Message {
   _topic: string;
-  /** Where the payload begins in the packet, and how long it is. */
+  /** Where the payload starts in the packet, and its length. */
   _start: number;
   _length: number;
   _packet: Bytes;
+  /** Fixed header: type and QoS. */
+  _head: number;
   _id: number;
   _done: (() => void) | undefined;
   _next: Message | undefined;
 }
 
 export class Uplink {
+  // What every message needs comes first: members are found in this order.
+  /** Was sent and has arrived; its packet serves again: a report is mostly as long as the one before. */
+  private _spare: Message | undefined = undefined;
+  private _first: Message | undefined = undefined;
+  private _last: Message | undefined = undefined;
+  /** Oldest message that is not yet written on this connection. */
+  private _unsent: Message | undefined = undefined;
+  /** Online, and the stream has room. */
+  private _ready = false;
+  private _stream: Stream | undefined = undefined;
+  private _reading = Reading.Idle;
+  private _heard = Heard.Nothing;
+  private _topics: { [topic: string]: Bytes } = {};
   /** Connected and subscribed. */
   online = false;
-  private _writable = false;
-  private _ready = false;
-  private _first: Message | undefined;
-  private _last: Message | undefined;
-  private _unsent: Message | undefined;
-  private _spare: Message | undefined;
-  private _count = 0;
-  private _id = SUBSCRIBE;
-  private _topics: { [topic: string]: Bytes } = {};
-  private _spoken = false;
-  private _stream: Stream | undefined;
-  private _reading = false;
-  private _heard = false;
-  private _reader = new PacketReader(LARGEST);
-  private _state = State.Waiting;
-  /** Messages received that were longer than 1 kB; they are acknowledged and dropped. */
+  /** Messages received that were longer than 1 kB: acknowledged and dropped. */
   oversize = 0;
+  private _state = State.Waiting;
+  private _writable = false;
+  private _reader = new PacketReader(LARGEST);
+  private _acks: number[] = [];
   private _connect: Bytes;
   private _subscribe: Bytes | undefined;
   private _streamOptions: StreamOptions;
@@ -109,11 +127,13 @@ export class Uplink {
   /** ms between looks at the connection. */
   private _look: number;
   private _topicCount = 0;
-  private _acks: number[] = [];
+  /** Messages in being, the spare one included. */
+  private _count = 0;
+  private _id = SUBSCRIBE;
   /** Looks in a row that found the connection dead. */
   private _silence = 0;
-  /** Identifier of the oldest unacknowledged message at the last look. */
-  private _oldest = 0;
+  /** There were unacknowledged messages at the last look. */
+  private _flying = false;
   /** ms: the next wait is random below it. */
   private _wait = FIRST;
   /** Uptime of the last going online. */
@@ -154,47 +174,26 @@ export class Uplink {
    * @returns false: refused. The queue is full (QoS 1), the link is down or busy (QoS 0), or the payload too long.
    */
   publish(topic: string, payload: Bytes, qos: 0 | 1, retain: boolean, done?: () => void): boolean {
-    const length = payload.length;
-    const ready = this._ready;
-    if (length > LARGEST) return false;
-    if (!qos) {
-      if (ready) this._write(encodePublish(retain ? 49 : 48, this._topics[topic] || this._remember(topic), 0, payload));
-      return ready;
+    const head = qos ? Packet.Publish | PublishFlag.AtLeastOnce : Packet.Publish;
+    let message = this._spare;
+    if (!message || message._topic !== topic || message._head !== head || message._length !== payload.length) {
+      message = this._prepare(topic, payload, head);
+      if (!message) return false;
     }
-    const id = this._id === LAST_ID ? SUBSCRIBE + 1 : this._id + 1;
-    if (this._count === QUEUE || (this._first && this._first._id === id)) return false;
-    this._id = id;
-    this._count++;
-    const message = this._spare;
-    if (message && message._topic === topic && message._length === length) {
-      const packet = message._packet;
-      packet.set(payload, message._start);
-      packet.set([id >> 8, id], message._start - 2);
-      packet[0] = retain ? 51 : 50;
-      message._id = id;
-      message._done = done;
+    const packet = message._packet;
+    packet.set(payload, message._start);
+    packet[0] = retain ? head | PublishFlag.Retain : head;
+    if (qos) {
       this._spare = undefined;
+      message._done = done;
       if (this._first) (this._last as Message)._next = message;
       else this._first = message;
       this._last = message;
-      if (!ready) {
-        if (!this._unsent) this._unsent = message;
-        return true;
-      }
-      this._spoken = true;
-      if (!(this._stream as Stream).write(packet)) this._writable = this._ready = false;
-    } else this._enqueue(topic, payload, id, retain, done);
+      if (!this._ready && !this._unsent) this._unsent = message;
+    }
+    if (!this._ready) return qos > 0;
+    if (!(this._stream as Stream).write(packet)) this._writable = this._ready = false;
     return true;
-  }
-
-  private _enqueue(topic: string, payload: Bytes, id: number, retain: boolean, done: any): void {
-    const packet = encodePublish(retain ? 51 : 50, this._topics[topic] || this._remember(topic), id, payload);
-    const message = {_topic: topic, _start: packet.length - payload.length, _length: payload.length, _packet: packet, _id: id, _done: done, _next: undefined};
-    if (this._first) (this._last as Message)._next = message;
-    else this._first = message;
-    this._last = message;
-    if (this._ready) this._write(packet);
-    else if (!this._unsent) this._unsent = message;
   }
 
   /**
@@ -207,15 +206,197 @@ export class Uplink {
     this._schedule.cancel(this._task);
   }
 
+  /** Makes a spare message that fits. @returns undefined: there is no place, or the payload is too long. */
+  private _prepare(topic: string, payload: Bytes, head: number): Message | undefined {
+    let id = 0;
+    if (head !== Packet.Publish) {
+      if (this._count - (this._spare ? 1 : 0) >= QUEUE) return undefined;
+      do {
+        this._id = this._id === LAST ? SUBSCRIBE + 1 : this._id + 1;
+      } while (this._isTaken(this._id));
+      id = this._id;
+    }
+    const packet = encodePublish(head, this._topics[topic] || this._remember(topic), id, payload);
+    if (!packet) return undefined;
+    if (!this._spare) this._count++;
+    const length = payload.length;
+    const start = packet.length - length;
+    this._spare = {
+      _topic: topic,
+      _start: start,
+      _length: length,
+      _packet: packet,
+      _head: head,
+      _id: id,
+      _done: undefined,
+      _next: undefined,
+    };
+    return this._spare;
+  }
+
+  private _isTaken(id: number): boolean {
+    let message = this._first;
+    while (message && message._id !== id) message = message._next;
+    return message !== undefined;
+  }
+
   private _remember(topic: string): Bytes {
     if (this._topicCount === TOPICS) {
       this._topics = {};
       this._topicCount = 0;
     }
     this._topicCount++;
-    const bytes = encodeText(topic);
+    const bytes = encodeTopic(topic);
     this._topics[topic] = bytes;
     return bytes;
+  }
+
+  private _write(packet: Bytes): void {
+    if (!(this._stream as Stream).write(packet)) this._writable = this._ready = false;
+  }
+
+  private _onData(data: Bytes): void {
+    const first = this._first;
+    // The frequent case, a PUBACK alone for the oldest message, costs a tenth of the way through the reader.
+    if (
+      first &&
+      data[0] === Packet.PublishAck &&
+      (data[2] << 8) + data[3] === first._id &&
+      data[4] === undefined &&
+      !this._reading &&
+      first !== this._unsent
+    ) {
+      this._heard = Heard.Acknowledgement;
+      this._first = first._next;
+      this._recycle(first);
+    } else {
+      this._read(data);
+    }
+  }
+
+  /** An interrupt (out of memory) may have ended the last call midway: then the place in the stream is lost. */
+  private _read(data: Bytes): void {
+    const reader = this._reader;
+    if (this._reading === Reading.Chunk) {
+      this._fail();
+      return;
+    }
+    this._reading = Reading.Chunk;
+    reader.at = 0;
+    while (reader.at < data.length) {
+      const found = reader.next(data);
+      if (found === Found.Nothing) break;
+      if (found === Found.Error || !this._take(reader)) {
+        if (this._state !== State.Closed) this._fail();
+        return;
+      }
+    }
+    reader.data = undefined;
+    this._reading = reader.open ? Reading.Packet : Reading.Idle;
+  }
+
+  /** @returns false: the peer broke the protocol or refused, or the uplink was closed meanwhile. */
+  private _take(packet: PacketReader): boolean {
+    const head = packet.head;
+    const data = packet.data as Bytes;
+    const from = packet.from;
+    const state = this._state;
+    if (head === Packet.ConnectAck) {
+      if (state !== State.Greeting || data[from] || data[from + 1]) return false;
+      this._state = State.Accepted;
+      if (this._subscribe) this._flush();
+      else this._start();
+      return true;
+    }
+    if (state < State.Accepted) return false;
+    if (head - (head & 15) === Packet.Publish) return this._deliver(packet, data, head & PublishFlag.AtLeastOnce);
+    if (!this._heard) this._heard = Heard.Something;
+    if (head === Packet.PublishAck) {
+      this._acknowledged((data[from] << 8) | data[from + 1]);
+    } else if (head === Packet.SubscribeAck) {
+      if (state !== State.Subscribing || !isGranted(data, from, packet.to)) return false;
+      this._start();
+    }
+    return this._state !== State.Closed;
+  }
+
+  /** Source: MQTT 3.1.1 §3.3.2, §4.3.2. @param acknowledge 2 bytes of identifier with QoS 1. @returns as `_take` */
+  private _deliver(packet: PacketReader, data: Bytes, acknowledge: number): boolean {
+    const topic = packet.from + 2;
+    const end = topic + ((data[topic - 2] << 8) | data[topic - 1]);
+    const payload = end + acknowledge;
+    if (end === topic || payload > packet.to) return false;
+    const id = acknowledge ? (data[end] << 8) | data[end + 1] : 0;
+    if (acknowledge && !id) return false;
+    if (packet.cut) this.oversize++;
+    else this._onMessage(readText(data, topic, end), data.subarray(payload, packet.to));
+    if (this._state === State.Closed) return false;
+    if (id) {
+      if (!this._heard) this._heard = Heard.Something;
+      if (this._acks.length === ACKS) return false;
+      this._acks.push(id);
+      this._flush();
+    }
+    return true;
+  }
+
+  /** Any order will do; an identifier that is not in flight is ignored. */
+  private _acknowledged(id: number): void {
+    let before: Message | undefined;
+    let message = this._first;
+    while (message && message !== this._unsent && message._id !== id) {
+      before = message;
+      message = message._next;
+    }
+    if (!message || message === this._unsent) return;
+    this._heard = Heard.Acknowledgement;
+    if (before) before._next = message._next;
+    else this._first = message._next;
+    if (message === this._last) this._last = before;
+    this._recycle(message);
+  }
+
+  private _recycle(message: Message): void {
+    const done = message._done;
+    message._next = message._done = undefined;
+    if (this._spare) this._count--;
+    this._spare = message;
+    if (done) done();
+  }
+
+  private _onWritable(): void {
+    this._writable = true;
+    if (this._state === State.Opening) {
+      this._state = State.Greeting;
+      this._schedule.at(this._task, PATIENCE);
+      this._write(this._connect);
+    } else {
+      this._flush();
+    }
+  }
+
+  private _start(): void {
+    this._state = State.Online;
+    this.online = true;
+    this._since = this._hal.clock.uptime();
+    this._schedule.at(this._task, this._look);
+    this._flush();
+    this._onOnline();
+  }
+
+  /** Writes what has waited for room. */
+  private _flush(): void {
+    if (this._state === State.Accepted && this._writable) {
+      this._state = State.Subscribing;
+      this._write(this._subscribe as Bytes);
+    }
+    while (this._writable && this._acks.length > 0) this._write(encodeAck(this._acks.shift() as number));
+    this._ready = this.online && this._writable;
+    while (this._ready && this._unsent) {
+      const message: Message = this._unsent;
+      this._unsent = message._next;
+      this._write(message._packet);
+    }
   }
 
   private _wake(): void {
@@ -230,129 +411,17 @@ export class Uplink {
     this._stream = this._hal.connect(this._streamOptions);
   }
 
-  private _onWritable(): void {
-    this._writable = true;
-    if (this._state === State.Opening) {
-      this._state = State.Greeting;
-      this._schedule.at(this._task, PATIENCE);
-      this._write(this._connect);
-    } else {
-      this._flush();
-    }
-  }
-
-  /** An interrupt (out of memory) may have ended the last call midway: then the place in the stream is lost. */
-  private _onData(data: Bytes): void {
-    const first = this._first;
-    if (first && data[0] === Packet.PublishAck && data[3] + (data[2] << 8) === first._id && data[4] === undefined && !this._reading && first !== this._unsent) {
-      this._heard = true;
-      this._count--;
-      this._first = first._next;
-      first._next = undefined;
-      this._spare = first;
-      const done = first._done;
-      if (done) done();
-      return;
-    }
-    const reader = this._reader;
-    if (this._reading) return this._fail();
-    this._reading = this._heard = true;
-    reader.at = 0;
-    while (reader.at < data.length) {
-      const found = reader.next(data);
-      if (found === Found.Nothing) break;
-      if (found === Found.Error || !this._take(reader)) {
-        if (this._stream) this._fail();
-        return;
-      }
-    }
-    reader.data = undefined;
-    this._reading = false;
-  }
-
-  /** @returns false: the peer broke the protocol or refused, or the uplink was closed meanwhile. */
-  private _take(packet: PacketReader): boolean {
-    const head = packet.head;
-    const data = packet.data as Bytes;
-    const from = packet.from;
-    const state = this._state;
-    if (head === Packet.PublishAck) {
-      if (state !== State.Online) return false;
-      this._acknowledged((data[from] << 8) | data[from + 1]);
-    } else if (head === Packet.ConnectAck) {
-      if (state !== State.Greeting || data[from] || data[from + 1]) return false;
-      this._state = State.Accepted;
-      if (this._subscribe) this._flush();
-      else this._start();
-    } else if (state < State.Accepted) {
-      return false;
-    } else if (head === Packet.SubscribeAck) {
-      if (state !== State.Subscribing || !isGranted(data, from, packet.to)) return false;
-      this._start();
-    } else if (head !== Packet.PingResponse) {
-      return this._deliver(packet, data, head & PublishFlag.AtLeastOnce);
-    }
-    return this._stream !== undefined;
-  }
-
-  /** Source: MQTT 3.1.1 §3.3.2, §4.3.2. @returns as `_take` */
-  private _deliver(packet: PacketReader, data: Bytes, acknowledge: number): boolean {
-    const topic = packet.from + 2;
-    const id = topic + ((data[topic - 2] << 8) | data[topic - 1]);
-    const payload = id + acknowledge;
-    if (id === topic || payload > packet.to) return false;
-    const number = acknowledge ? (data[id] << 8) | data[id + 1] : 0;
-    if (acknowledge && number === 0) return false;
-    if (packet.cut) this.oversize++;
-    else this._onMessage(readText(data, topic, id), data.subarray(payload, packet.to));
-    if (!this._stream) return false;
-    if (number > 0) {
-      if (this._acks.length === ACKS) return false;
-      this._acks.push(number);
-      this._flush();
-    }
-    return true;
-  }
-
-  private _acknowledged(id: number): void {
-    void id;
-  }
-
-  private _start(): void {
-    this._state = State.Online;
-    this.online = true;this._ready=this._writable;
-    this._since = this._hal.clock.uptime();
-    this._schedule.at(this._task, this._look);
-    this._flush();
-    this._onOnline();
-  }
-
-  /** Writes what has waited for room. */
-  private _flush(): void {
-    if (this._state === State.Accepted && this._writable) {
-      this._state = State.Subscribing;
-      this._write(this._subscribe as Bytes);
-    }
-    while (this._writable && this._acks.length > 0) this._write(encodeAck(this._acks.shift() as number));
-    if (this._state !== State.Online) return;
-  }
-
-  private _write(packet: Bytes): void {
-    this._spoken = true;
-    if (!(this._stream as Stream).write(packet)) this._writable = false;
-  }
-
-  /** Looks for life since the last time: something heard, room to write, acknowledgements. Source: MQTT 3.1.1 §3.1.2.10. */
+  /** Looks for life: something heard, room to write, messages acknowledged. Source: MQTT 3.1.1 §3.1.2.10, §3.12. */
   private _check(): void {
     this._schedule.at(this._task, this._look);
-    const oldest = this._first?this._first._id:0;
-    const stuck = oldest > 0 && oldest === this._oldest;
-    const idle = !this._heard || !this._spoken;
-    this._silence = this._heard && this._writable && !stuck ? 0 : this._silence + 1;
-    if (this._silence > 1) return this._fail();
-    this._oldest = oldest;
-    this._heard = this._spoken = false;
-    if (idle && this._writable) this._write(encodeEmpty(Packet.PingRequest));
+    const flying = this._first !== this._unsent;
+    const stuck = flying && this._flying && this._heard !== Heard.Acknowledgement;
+    const silent = !this._heard;
+    this._silence = silent || stuck || !this._writable ? this._silence + 1 : 0;
+    this._flying = flying;
+    this._heard = Heard.Nothing;
+    if (this._silence > 1) this._fail();
+    else if (silent && this._writable) this._write(encodeEmpty(Packet.PingRequest));
   }
 
   /** Waits at random, so that the boards of a street that lost their broker together do not come back together. */
@@ -367,11 +436,17 @@ export class Uplink {
   private _drop(): void {
     const stream = this._stream;
     this._stream = undefined;
-    this.online = this._writable = this._reading = false;
+    this.online = this._ready = this._writable = this._flying = false;
+    this._reading = Reading.Idle;
+    this._heard = Heard.Nothing;
     this._reader = new PacketReader(LARGEST);
     this._acks = [];
-    this._silence = this._oldest = 0;
-PublishFlag.Duplicate;    if (stream) stream.close();
+    this._silence = 0;
+    for (let message = this._first; message && message !== this._unsent; message = message._next) {
+      message._packet[0] |= PublishFlag.Duplicate;
+    }
+    this._unsent = this._first;
+    if (stream) stream.close();
   }
 }
 

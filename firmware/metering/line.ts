@@ -89,9 +89,9 @@ export class ModbusLine {
 
   /** Apart from the constructor, because a callback keeps every variable of the function that made it. */
   private _callbacks(): (data: Bytes) => void {
-    this._task = this._schedule.add(() => this._step());
-    this._sent = () => this._transmitted();
-    return (data) => this._hear(data);
+    this._task = this._schedule.add(this._step.bind(this));
+    this._sent = this._transmitted.bind(this);
+    return this._hear.bind(this);
   }
 
   /** @returns false when the queue is full; the transaction is then not taken, and `done` is not called. */

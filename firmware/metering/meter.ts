@@ -128,7 +128,7 @@ class Poller implements Transaction {
     let most = 0;
     for (const unit of _units) most = Math.max(most, unit._values.length);
     this._staged = new Float64Array(most);
-    this._task = _schedule.add(() => this._poll());
+    this._task = _schedule.add(this._poll.bind(this));
     _schedule.at(this._task, 0);
   }
 

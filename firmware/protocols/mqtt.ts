@@ -85,30 +85,43 @@ export function encodeSubscribe(id: number, filters: readonly string[]): Bytes {
   return join(Packet.Subscribe, parts);
 }
 
+/** Longest payload that `encodePublish` takes. */
+export const LONGEST_PAYLOAD = 1024;
+
+/** A topic as `encodePublish` wants it: two bytes of room for the fixed header, then the text. */
+export function encodeTopic(topic: string): Bytes {
+  const bytes = new Uint8Array(4 + topic.length);
+  bytes.set([topic.length >> 8, topic.length], 2);
+  writeText(bytes, 4, topic);
+  return bytes;
+}
+
 /**
- * PUBLISH. Source: MQTT 3.1.1 §3.3.
+ * PUBLISH. The payload ends the packet, the identifier stands before it. Source: MQTT 3.1.1 §3.3.
  *
  * @param head `Packet.Publish` and `PublishFlag`s
- * @param topic as `encodeText` gave it
+ * @param topic as `encodeTopic` gave it
  * @param id 1..65535 with QoS 1, 0 with QoS 0
- * @param payload shorter, together with the topic, than 16,380 bytes; it ends the packet, the identifier before it
+ * @returns undefined when the payload is longer than 1 kB
  */
-export function encodePublish(head: number, topic: Bytes, id: number, payload: Bytes): Bytes {
-  let at = topic.length;
-  let body = at + payload.length;
-  if (id) body += 2;
-  const start = body > 127 ? 3 : 2;
-  const packet = new Uint8Array(start + body);
-  packet.set(topic, start);
-  at += start;
-  packet[0] = head;
-  if (body > 127) packet.set([body | 128, body >> 7], 1);
-  else packet[1] = body;
-  if (id) {
-    packet.set([id >> 8, id], at);
-    at += 2;
+export function encodePublish(head: number, topic: Bytes, id: number, payload: Bytes): Bytes | undefined {
+  const length = payload.length;
+  let start = topic.length;
+  if (id) start += 2;
+  const body = start + length - 2;
+  let wide = 0;
+  if (body > 127) {
+    if (length > LONGEST_PAYLOAD) return undefined;
+    start++;
+    wide = 1;
   }
-  packet.set(payload, at);
+  const packet = new Uint8Array(start + length);
+  packet.set(topic, wide);
+  packet.set(payload, start);
+  packet[0] = head;
+  packet[1] = body;
+  if (wide) packet.set([body | 128, body >> 7], 1);
+  if (id) packet.set([id >> 8, id], start - 2);
   return packet;
 }
 
@@ -175,7 +188,8 @@ export class PacketReader {
   to = 0;
   /** The body was longer than `to - from`. */
   cut = false;
-  private _open = false;
+  /** A packet has begun and goes on in the next chunk. */
+  open = false;
   private _length = 0;
   private _scale = 0;
   private _body: Bytes | undefined;
@@ -189,7 +203,7 @@ export class PacketReader {
     const from = this.at + 2;
     const length = chunk[from - 1];
     const to = from + length;
-    if (this._open || length > 127 || !(to <= chunk.length)) return this._collect(chunk);
+    if (this.open || length > 127 || !(to <= chunk.length)) return this._collect(chunk);
     this.head = chunk[from - 2];
     this.data = chunk;
     this.from = from;
@@ -200,8 +214,8 @@ export class PacketReader {
 
   /** A packet of two bytes of length, or one that the chunk does not hold whole. */
   private _collect(chunk: Bytes): Found {
-    if (!this._open) {
-      this._open = true;
+    if (!this.open) {
+      this.open = true;
       this._body = undefined;
       this._length = 0;
       this._scale = 1;
@@ -227,7 +241,7 @@ export class PacketReader {
     this._seen += end - this.at;
     this.at = end;
     if (this._seen < this._length) return Found.Nothing;
-    this._open = false;
+    this.open = false;
     this._body = undefined;
     this.data = body;
     this.from = 0;
