@@ -136,8 +136,12 @@ export class CmsConnection implements Peer {
     this.options.model.addresses = { cmsUri, cmsAddress, gatewayAddress };
   }
 
-  private save(): Promise<void> {
-    return this.options.store.save('cms', structuredClone(this.record) as unknown as Json);
+  private async save(): Promise<void> {
+    try {
+      await this.options.store.save('cms', structuredClone(this.record) as unknown as Json);
+    } catch (error) {
+      this.options.log(`cannot store the CMS connection: ${(error as Error).message}`);
+    }
   }
 
   private async run(): Promise<void> {

@@ -199,6 +199,8 @@ describe('the gateway and its CMS', () => {
     await gateway.join('PAR-0002');
     await cms.until(8);
     assert.deepEqual(cms.steps().slice(5), ['POST /device-classes', 'POST /devices', 'POST /devices']);
+    await gateway.close();
+    rig = undefined;
     await rm(directory, { recursive: true });
   });
 
