@@ -29,7 +29,9 @@ export function instrument(code, map) {
     const number = names.push(nameOf(node, scope, trace, starts)) - 1;
     const enter = `__enter(${number});try{`;
     const leave = '}finally{__leave()}';
-    if (node.body.type === 'BlockStatement') {
+    if (node.body.type === 'BlockStatement' && node.body.body.length === 0) {
+      inserts.push([node.body.start + 1, `${enter}${leave}`]);
+    } else if (node.body.type === 'BlockStatement') {
       inserts.push([node.body.start + 1, enter], [node.body.end - 1, leave]);
     } else {
       const arrow = code.lastIndexOf('=>', node.body.start) + 2;
@@ -38,7 +40,9 @@ export function instrument(code, map) {
   });
   // At one place the inner function's end comes before the outer one's: inner ones were found later.
   const ordered = inserts.map(([at, text], order) => ({ at, text, order }));
-  ordered.sort((a, b) => a.at - b.at || (a.text[0] === ')' || a.text[0] === '}' ? b.order - a.order : a.order - b.order));
+  ordered.sort(
+    (a, b) => a.at - b.at || (a.text[0] === ')' || a.text[0] === '}' ? b.order - a.order : a.order - b.order),
+  );
   let result = '';
   let from = 0;
   for (const { at, text } of ordered) {
@@ -75,6 +79,8 @@ export class Depth {
   };
 }
 
-/** The same counter for the interpreter's own dialect: globals `__enter`, `__leave` and the chain `__deepest`. */
-export const DEVICE_COUNTER =
-  'var __chain=[],__deepest=[];function __enter(n){__chain.push(n);if(__chain.length>__deepest.length)__deepest=__chain.slice();}function __leave(){__chain.pop();}\n';
+/** The same counter in the interpreter's dialect, to stand before instrumented code: the chain is the global `__deepest`. */
+export const DEVICE_COUNTER = `var __chain=[],__deepest=[];
+function __enter(n){__chain.push(n);if(__chain.length>__deepest.length)__deepest=__chain.slice()}
+function __leave(){__chain.pop()}
+`;

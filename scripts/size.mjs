@@ -103,7 +103,8 @@ export const staticCount = (code) => parts(code).reduce((sum, { jsvars }) => sum
  *
  * @template T
  * @param {{ code: string, board: import('../firmware/board.ts').Board }} bundle
- * @param {(controller: ReturnType<typeof boot>) => Promise<T>} look
+ * @param {(controller: ReturnType<typeof boot>, send: (leaf: string, payload: Uint8Array) => void) => Promise<T>} look
+ *   `send` publishes to the controller, with quality of service 1
  * @returns {Promise<{ value: T, peers: string } | { reason: string }>} what `look` found and who was there; or why the
  *   bundle does not run on the Linux build
  */
@@ -120,7 +121,7 @@ export async function runToSteady({ code, board }, look) {
     const ready = (linked ? peers.report(20_000) : later(5000)).then(() => undefined);
     const fault = await Promise.race([ready, failed]);
     if (fault) return fault;
-    const value = await look(controller);
+    const value = await look(controller, peers.send);
     return { value, peers: [linked && 'a broker', peers.path && 'a Modbus meter'].filter(Boolean).join(' and ') };
   } catch (error) {
     return { reason: error.message.split('\n')[0] };
@@ -172,8 +173,13 @@ async function openPeers(serial) {
     });
     for (let wait = 0; wait < 100 && !existsSync(path); wait++) await later(20);
   }
+  let root;
   const reported = new Promise((resolve) => {
-    broker.on('publish', ({ topic }) => topic.endsWith('/report') && resolve());
+    broker.on('publish', ({ topic }) => {
+      if (!topic.endsWith('/report')) return;
+      root = topic.slice(0, -'report'.length);
+      resolve();
+    });
   });
   return {
     port: mqtt.address().port,
@@ -185,6 +191,7 @@ async function openPeers(serial) {
           throw new Error(`no report within ${timeout} ms`);
         }),
       ]),
+    send: (leaf, payload) => broker.publish({ topic: root + leaf, payload: Buffer.from(payload), qos: 1 }, () => {}),
     async close() {
       socat?.kill();
       for (const server of [mqtt, meter]) server.close();
