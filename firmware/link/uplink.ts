@@ -26,7 +26,7 @@ export interface UplinkOptions extends Connect {
   tls: boolean;
   /** s, 1..65535 */
   keepAlive: number;
-  /** Topic filters, asked for with QoS 1 after every connection. */
+  /** Topic filters, at least one, asked for with QoS 1 after every connection. */
   subscriptions: readonly string[];
   /** Connected and subscribed; messages that had waited have been written. */
   onOnline(): void;
@@ -45,8 +45,6 @@ const GOOD = 600000;
 const LOOK = 450;
 /** Messages of QoS 1 that wait or are unacknowledged. */
 const QUEUE = 8;
-/** Bytes of a packet's body that are kept when receiving. */
-const LARGEST = 1024;
 /** Topics whose bytes are kept. */
 const TOPICS = 8;
 /** Acknowledgements that wait for room; a peer that sends more without reading is not served. */
@@ -118,15 +116,14 @@ export class Uplink {
   oversize = 0;
   private _state = State.Waiting;
   private _writable = false;
-  private _reader = new PacketReader(LARGEST);
+  private _reader = new PacketReader();
   private _acks: number[] = [];
   private _connect: Bytes;
-  private _subscribe: Bytes | undefined;
+  private _subscribe: Bytes;
   private _streamOptions: StreamOptions;
   private _task: number;
   /** ms between looks at the connection. */
   private _look: number;
-  private _topicCount = 0;
   /** Messages in being, the spare one included. */
   private _count = 0;
   private _id = SUBSCRIBE;
@@ -151,18 +148,21 @@ export class Uplink {
     if (!(keepAlive >= 1 && keepAlive <= 65535)) throw new Error('uplink: keepAlive out of range');
     this._look = keepAlive * LOOK;
     this._connect = encodeConnect(options);
-    if (options.subscriptions.length > 0) this._subscribe = encodeSubscribe(SUBSCRIBE, options.subscriptions);
+    this._subscribe = encodeSubscribe(SUBSCRIBE, options.subscriptions);
     this._onOnline = options.onOnline;
     this._onMessage = options.onMessage;
     this._streamOptions = {
       host: options.host,
       port: options.port,
       tls: options.tls,
-      onWritable: () => this._onWritable(),
+      onWritable: () => {
+        this._writable = true;
+        this._flush();
+      },
       onData: this._onData.bind(this),
       onError: () => this._fail(),
     };
-    this._task = _schedule.add(() => this._wake());
+    this._task = _schedule.add(this);
     _schedule.at(this._task, _hal.random() * FIRST);
   }
 
@@ -201,7 +201,7 @@ export class Uplink {
    * Messages that wait are lost.
    */
   close(): void {
-    this._drop();
+    this._fail();
     this._state = State.Closed;
     this._schedule.cancel(this._task);
   }
@@ -213,10 +213,16 @@ export class Uplink {
       if (this._count - (this._spare ? 1 : 0) >= QUEUE) return undefined;
       do {
         this._id = this._id === LAST ? SUBSCRIBE + 1 : this._id + 1;
-      } while (this._isTaken(this._id));
+      } while (isTaken(this._id, this._first));
       id = this._id;
     }
-    const packet = encodePublish(head, this._topics[topic] || this._remember(topic), id, payload);
+    let bytes = this._topics[topic];
+    if (!bytes) {
+      if (Object.keys(this._topics).length === TOPICS) this._topics = {};
+      bytes = encodeTopic(topic);
+      this._topics[topic] = bytes;
+    }
+    const packet = encodePublish(head, bytes, id, payload);
     if (!packet) return undefined;
     if (!this._spare) this._count++;
     const length = payload.length;
@@ -234,23 +240,6 @@ export class Uplink {
     return this._spare;
   }
 
-  private _isTaken(id: number): boolean {
-    let message = this._first;
-    while (message && message._id !== id) message = message._next;
-    return message !== undefined;
-  }
-
-  private _remember(topic: string): Bytes {
-    if (this._topicCount === TOPICS) {
-      this._topics = {};
-      this._topicCount = 0;
-    }
-    this._topicCount++;
-    const bytes = encodeTopic(topic);
-    this._topics[topic] = bytes;
-    return bytes;
-  }
-
   private _write(packet: Bytes): void {
     if (!(this._stream as Stream).write(packet)) this._writable = this._ready = false;
   }
@@ -266,9 +255,7 @@ export class Uplink {
       !this._reading &&
       first !== this._unsent
     ) {
-      this._heard = Heard.Acknowledgement;
-      this._first = first._next;
-      this._recycle(first);
+      this._settle(first, undefined);
     } else {
       this._read(data);
     }
@@ -304,18 +291,30 @@ export class Uplink {
     if (head === Packet.ConnectAck) {
       if (state !== State.Greeting || data[from] || data[from + 1]) return false;
       this._state = State.Accepted;
-      if (this._subscribe) this._flush();
-      else this._start();
+      this._flush();
       return true;
     }
     if (state < State.Accepted) return false;
     if (head - (head & 15) === Packet.Publish) return this._deliver(packet, data, head & PublishFlag.AtLeastOnce);
     if (!this._heard) this._heard = Heard.Something;
     if (head === Packet.PublishAck) {
-      this._acknowledged((data[from] << 8) | data[from + 1]);
+      // Any order will do, and an identifier that is not in flight is nothing to us.
+      const id = (data[from] << 8) | data[from + 1];
+      let before: Message | undefined;
+      let message = this._first;
+      while (message && message !== this._unsent && message._id !== id) {
+        before = message;
+        message = message._next;
+      }
+      if (message && message !== this._unsent) this._settle(message, before);
     } else if (head === Packet.SubscribeAck) {
       if (state !== State.Subscribing || !isGranted(data, from, packet.to)) return false;
-      this._start();
+      this._state = State.Online;
+      this.online = true;
+      this._since = this._hal.clock.uptime();
+      this._schedule.at(this._task, this._look);
+      this._flush();
+      this._onOnline();
     }
     return this._state !== State.Closed;
   }
@@ -340,55 +339,30 @@ export class Uplink {
     return true;
   }
 
-  /** Any order will do; an identifier that is not in flight is ignored. */
-  private _acknowledged(id: number): void {
-    let before: Message | undefined;
-    let message = this._first;
-    while (message && message !== this._unsent && message._id !== id) {
-      before = message;
-      message = message._next;
-    }
-    if (!message || message === this._unsent) return;
-    this._heard = Heard.Acknowledgement;
-    if (before) before._next = message._next;
-    else this._first = message._next;
-    if (message === this._last) this._last = before;
-    this._recycle(message);
-  }
-
-  private _recycle(message: Message): void {
+  /** The broker has the message. @param before the one in front of it */
+  private _settle(message: Message, before: Message | undefined): void {
     const done = message._done;
-    message._next = message._done = undefined;
+    this._heard = Heard.Acknowledgement;
+    if (before) {
+      before._next = message._next;
+      if (message === this._last) this._last = before;
+    } else this._first = message._next;
+    message._next = undefined;
     if (this._spare) this._count--;
     this._spare = message;
     if (done) done();
   }
 
-  private _onWritable(): void {
-    this._writable = true;
+  /** Writes what has waited for room. */
+  private _flush(): void {
+    if (!this._writable) return;
     if (this._state === State.Opening) {
       this._state = State.Greeting;
       this._schedule.at(this._task, PATIENCE);
       this._write(this._connect);
-    } else {
-      this._flush();
-    }
-  }
-
-  private _start(): void {
-    this._state = State.Online;
-    this.online = true;
-    this._since = this._hal.clock.uptime();
-    this._schedule.at(this._task, this._look);
-    this._flush();
-    this._onOnline();
-  }
-
-  /** Writes what has waited for room. */
-  private _flush(): void {
-    if (this._state === State.Accepted && this._writable) {
+    } else if (this._state === State.Accepted) {
       this._state = State.Subscribing;
-      this._write(this._subscribe as Bytes);
+      this._write(this._subscribe);
     }
     while (this._writable && this._acks.length > 0) this._write(encodeAck(this._acks.shift() as number));
     this._ready = this.online && this._writable;
@@ -399,20 +373,15 @@ export class Uplink {
     }
   }
 
-  private _wake(): void {
-    if (this._state === State.Waiting) this._open();
-    else if (this._state === State.Online) this._check();
-    else this._fail();
-  }
-
-  private _open(): void {
-    this._schedule.at(this._task, PATIENCE);
-    this._state = State.Opening;
-    this._stream = this._hal.connect(this._streamOptions);
-  }
-
-  /** Looks for life: something heard, room to write, messages acknowledged. Source: MQTT 3.1.1 §3.1.2.10, §3.12. */
-  private _check(): void {
+  /** @internal */
+  run(): void {
+    if (this._state === State.Waiting) {
+      this._schedule.at(this._task, PATIENCE);
+      this._state = State.Opening;
+      this._stream = this._hal.connect(this._streamOptions);
+      return;
+    }
+    // Signs of life: something heard, room to write, messages acknowledged. Source: MQTT 3.1.1 §3.1.2.10, §3.12.
     this._schedule.at(this._task, this._look);
     const flying = this._first !== this._unsent;
     const stuck = flying && this._flying && this._heard !== Heard.Acknowledgement;
@@ -420,34 +389,35 @@ export class Uplink {
     this._silence = silent || stuck || !this._writable ? this._silence + 1 : 0;
     this._flying = flying;
     this._heard = Heard.Nothing;
-    if (this._silence > 1) this._fail();
+    if (!this.online || this._silence > 1) this._fail();
     else if (silent && this._writable) this._write(encodeEmpty(Packet.PingRequest));
   }
 
   /** Waits at random, so that the boards of a street that lost their broker together do not come back together. */
   private _fail(): void {
+    const stream = this._stream;
     if (this.online && this._hal.clock.uptime() - this._since >= GOOD) this._wait = FIRST;
-    this._drop();
     this._state = State.Waiting;
     this._schedule.at(this._task, this._hal.random() * this._wait);
     this._wait = Math.min(LONGEST, this._wait * 2);
-  }
-
-  private _drop(): void {
-    const stream = this._stream;
     this._stream = undefined;
-    this.online = this._ready = this._writable = this._flying = false;
+    this.online = this._ready = this._writable = this._flying = this._reader.open = false;
     this._reading = Reading.Idle;
     this._heard = Heard.Nothing;
-    this._reader = new PacketReader(LARGEST);
-    this._acks = [];
     this._silence = 0;
+    this._acks = [];
     for (let message = this._first; message && message !== this._unsent; message = message._next) {
       message._packet[0] |= PublishFlag.Duplicate;
     }
     this._unsent = this._first;
     if (stream) stream.close();
   }
+}
+
+function isTaken(id: number, first: Message | undefined): boolean {
+  let message = first;
+  while (message && message._id !== id) message = message._next;
+  return message !== undefined;
 }
 
 /** @returns whether no filter was refused. Source: MQTT 3.1.1 §3.9.3. */

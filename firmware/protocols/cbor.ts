@@ -50,7 +50,8 @@ export class CborWriter {
 
   /** Begins a map: `pairs` keys, each followed by its value. */
   map(pairs: number): void {
-    this._head(Major.Map << 5, pairs);
+    if (pairs < 24) this._push((Major.Map << 5) | pairs);
+    else this._head(Major.Map << 5, pairs);
   }
 
   /** Begins an array of `length` items. */
@@ -61,7 +62,7 @@ export class CborWriter {
   /** Integers up to ±(2^53 - 1) as such; anything else as the shortest float that holds it. */
   number(value: number): void {
     if (value >>> 0 === value) this._head(0, value);
-    else this._rare(value);
+    else this._other(value);
   }
 
   /** @param value one character a byte */
@@ -69,12 +70,6 @@ export class CborWriter {
     const push = this._push;
     this._head(Major.Text << 5, value.length);
     for (const character of value) push(character.charCodeAt(0));
-  }
-
-  bytes(value: Bytes): void {
-    const push = this._push;
-    this._head(Major.Bytes << 5, value.length);
-    for (const byte of value) push(byte);
   }
 
   simple(value: boolean | null | undefined): void {
@@ -91,7 +86,7 @@ export class CborWriter {
         else this.number(value);
       else if (value > 23) push(24, value);
       else if (value >>> 0 === value) push(value);
-      else this._rare(value);
+      else this._other(value);
     }
   }
 
@@ -106,10 +101,10 @@ export class CborWriter {
       if (value > 255)
         if (value < 65536) push(next++, 25, value >> 8, value);
         else if (value < 4294967296) push(next++, 26, value >> 24, value >> 16, value >> 8, value);
-        else this._pair(next++, value);
+        else this._other(value, next++);
       else if (value > 23) push(next++, 24, value);
       else if (value >>> 0 === value) push(next++, value);
-      else this._pair(next++, value);
+      else this._other(value, next++);
     }
   }
 
@@ -128,21 +123,11 @@ export class CborWriter {
     return this._buffer.subarray(0, length);
   }
 
-  private _pair(key: number, value: number | null | undefined): void {
-    if (value === undefined) return;
-    this._push(key);
-    this.number(value as number);
-  }
-
+  /** @param type major type in the upper three bits. @param argument 0..2^53 - 1 */
   private _head(type: number, argument: number): void {
-    if (argument < 24) this._push(type | argument);
-    else this._long(type, argument);
-  }
-
-  /** @param type major type in the upper three bits. @param argument 24..2^53 - 1 */
-  private _long(type: number, argument: number): void {
     const push = this._push;
-    if (argument < 256) push(type | 24, argument);
+    if (argument < 24) push(type | argument);
+    else if (argument < 256) push(type | 24, argument);
     else if (argument < 65536) push(type | 25, argument >> 8, argument);
     else {
       const high = Math.floor(argument / 4294967296);
@@ -152,28 +137,32 @@ export class CborWriter {
     }
   }
 
-  /** What is not an unsigned integer below 2^32. */
-  private _rare(value: number | null): void {
+  /** What takes no short way. @param key goes in front of it, unless it is undefined and left out */
+  private _other(value: number | null | undefined, key?: number): void {
+    if (value === undefined) return;
+    if (key !== undefined) this._push(key);
     if (value === null) this.simple(null);
-    else if (value !== Math.floor(value) || value > LARGEST || value < -LARGEST) this._float(value);
-    else if (value < 0) this._head(Major.Negative << 5, -1 - value);
+    else if (value !== Math.floor(value) || value > LARGEST || value < -LARGEST) {
+      for (const byte of encodeFloat(value)) this._push(byte);
+    } else if (value < 0) this._head(Major.Negative << 5, -1 - value);
     else this._head(0, value);
   }
+}
 
-  private _float(value: number): void {
-    const view = new DataView(new ArrayBuffer(8));
-    view.setFloat32(0, value);
-    const half = toHalf(view.getUint32(0));
-    let size = 2;
-    if (half === HALF_NAN || (half !== undefined && view.getFloat32(0) === value)) {
-      view.setUint16(0, half);
-    } else {
-      size = view.getFloat32(0) === value ? 4 : 8;
-      if (size === 8) view.setFloat64(0, value);
-    }
-    this._push(size === 2 ? 0xf9 : size === 4 ? 0xfa : 0xfb);
-    for (let i = 0; i < size; i++) this._push(view.getUint8(i));
+/** @returns the shortest float of the same value, head included. Source: RFC 8949 §3.3, §4.2.1. */
+function encodeFloat(value: number): Bytes {
+  const bytes = new Uint8Array(9);
+  const view = new DataView(bytes.buffer);
+  view.setFloat32(1, value);
+  const single = view.getFloat32(1) === value;
+  const half = toHalf(view.getUint32(1));
+  if (half === HALF_NAN || (single && half !== undefined)) {
+    bytes.set([0xf9, half >> 8, half]);
+    return bytes.subarray(0, 3);
   }
+  if (!single) view.setFloat64(1, value);
+  bytes[0] = single ? 0xfa : 0xfb;
+  return bytes.subarray(0, single ? 5 : 9);
 }
 
 /** @param bits a float32. @returns the float16 of the same value, undefined when there is none. Source: RFC 8949 §4.2.2, IEEE 754. */

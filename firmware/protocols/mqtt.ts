@@ -173,10 +173,10 @@ export const enum Found {
 /** Largest remaining length has four bytes. Source: MQTT 3.1.1 §2.2.3. */
 const LAST_SCALE = 2097152;
 
-/**
- * Finds packets in a stream, one at a time. Memory is bounded: of a body longer than `limit` bytes only the first
- * `limit` are kept, the others are counted and dropped.
- */
+/** Bytes of a body that are kept. */
+const LONGEST_BODY = 1024;
+
+/** Finds packets in a stream, one at a time. Memory is bounded: of a body only the first 1024 bytes are kept. */
 export class PacketReader {
   /** Where `next` goes on in the chunk; the caller sets it to 0 for a new one. */
   at = 0;
@@ -188,15 +188,12 @@ export class PacketReader {
   to = 0;
   /** The body was longer than `to - from`. */
   cut = false;
-  /** A packet has begun and goes on in the next chunk. */
+  /** A packet has begun and goes on in the next chunk; the caller sets it to false for a new stream. */
   open = false;
   private _length = 0;
   private _scale = 0;
   private _body: Bytes | undefined;
   private _seen = 0;
-
-  /** @param _limit bytes of a body, 127 or more */
-  constructor(private _limit: number) {}
 
   /** @param chunk the same until `at` has reached its end */
   next(chunk: Bytes): Found {
@@ -231,7 +228,7 @@ export class PacketReader {
         this._scale *= 128;
       } else {
         if (!isLegal(this.head, this._length)) return Found.Error;
-        this._body = new Uint8Array(Math.min(this._length, this._limit));
+        this._body = new Uint8Array(Math.min(this._length, LONGEST_BODY));
       }
     }
     const body = this._body;
