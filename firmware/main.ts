@@ -13,7 +13,7 @@ import type { LampCommand } from './control/command.ts';
 import { Lamp } from './control/lamp.ts';
 import { Program } from './control/program.ts';
 import { openDriver } from './drivers/driver.ts';
-import { supervise } from './health/supervisor.ts';
+import { Supervisor } from './health/supervisor.ts';
 import { Session } from './link/session.ts';
 import { openMeters } from './metering/meter.ts';
 import { Schedule } from './schedule.ts';
@@ -53,7 +53,7 @@ export class Firmware {
     if (site && board.network.kind !== 'none') {
       this._session = new Session(hal, schedule, board, site, boot, lamp, arbiter, meters);
     }
-    supervise(hal, schedule, board.watchdog, []);
+    if (board.watchdog !== undefined) new Supervisor(hal, schedule, board.watchdog);
   }
 
   /** @returns one line: level, command in action and who gave it, link. */

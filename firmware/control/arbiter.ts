@@ -49,7 +49,7 @@ export class Arbiter {
     private _defaultLevel: number,
     private _apply: (command: LampCommand, ramp: number) => void,
   ) {
-    this._task = _schedule.add(this.decide.bind(this));
+    this._task = _schedule.add(this);
     this.command = { level: _defaultLevel, reason: Reason.Default };
     _apply(this.command, 0);
   }
@@ -66,18 +66,18 @@ export class Arbiter {
     }
     if (start !== undefined && now !== undefined && start > now) this._pending = command;
     else this._override = command;
-    this.decide();
+    this.run();
     return AckCode.Done;
   }
 
   /** Ends the override in action and the one that waits. */
   resume(): void {
     this._override = this._pending = undefined;
-    this.decide();
+    this.run();
   }
 
   /** Decides now; also after the clock, the plan or a sensor has changed. */
-  decide(): void {
+  run(): void {
     const now = this._clock.time();
     if (now !== undefined) this._expire(now);
     const winner = this._override || this._planned(now);

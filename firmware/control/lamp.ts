@@ -28,7 +28,7 @@ export class Lamp {
     private _minimum: number,
     private _changed: () => void,
   ) {
-    this._task = _schedule.add(this._step.bind(this));
+    this._task = _schedule.add(this);
   }
 
   /** % that the lamp gives now. */
@@ -47,10 +47,11 @@ export class Lamp {
     this._target = level > 0 ? Math.max(level, this._minimum) : 0;
     this._begin = this._clock.uptime();
     this._ramp = ramp;
-    this._step();
+    this.run();
   }
 
-  private _step(): void {
+  /** A step of the ramp. @internal */
+  run(): void {
     const passed = this._clock.uptime() - this._begin;
     if (passed >= this._ramp) {
       this._schedule.cancel(this._task);

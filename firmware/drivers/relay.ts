@@ -35,7 +35,7 @@ export class Relay implements LampDriver {
     this._minimum = config.minimumLevel;
     this._offTime = config.minimumOffTime;
     this._discharge = config.dischargeTime;
-    this._task = _schedule.add(this._switch.bind(this));
+    this._task = _schedule.add(this);
   }
 
   write(level: number): void {
@@ -71,7 +71,8 @@ export class Relay implements LampDriver {
     this._schedule.at(this._task, Math.max(0, delay));
   }
 
-  private _switch(): void {
+  /** The relay's moment has come. @internal */
+  run(): void {
     this._waiting = false;
     this._closed = this._wanted > 0;
     if (this._output) this._output.write(this._closed ? 1 : 0);

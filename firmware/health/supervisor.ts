@@ -10,19 +10,24 @@ const LATE = 10000;
 /** Part of the memory that must stay free. */
 const RESERVE = 0.02;
 
-/**
- * @param timeout ms that the watchdog waits; undefined: the board has none
- * @param wells each answers whether its part is well
- */
-export function supervise(hal: Hal, schedule: Schedule, timeout: number | undefined, wells: (() => boolean)[]): void {
-  if (timeout === undefined) return;
-  const task = schedule.add(() => {
-    schedule.at(task, timeout / 4);
-    const memory = hal.system.memory();
-    if (schedule.lag() > LATE || memory.used > memory.total * (1 - RESERVE)) return;
-    for (const well of wells) if (!well()) return;
-    hal.watchdog.feed();
-  });
-  hal.watchdog.enable(timeout);
-  schedule.at(task, 0);
+export class Supervisor {
+  private _task: number;
+
+  /** @param _timeout ms that the watchdog waits */
+  constructor(
+    private _hal: Hal,
+    private _schedule: Schedule,
+    private _timeout: number,
+  ) {
+    this._task = _schedule.add(this);
+    _hal.watchdog.enable(_timeout);
+    _schedule.at(this._task, 0);
+  }
+
+  run(): void {
+    this._schedule.at(this._task, this._timeout / 4);
+    const memory = this._hal.system.memory();
+    if (this._schedule.lag() > LATE || memory.used > memory.total * (1 - RESERVE)) return;
+    this._hal.watchdog.feed();
+  }
 }

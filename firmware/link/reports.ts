@@ -28,7 +28,7 @@ export interface Readings {
 
 const RESETS = ['unknown', 'power', 'watchdog', 'software', 'brownout'];
 
-/** @param boot number of this boot. @returns a view into the writer's buffer, valid until its next use. */
+/** @param boot number of this boot. @returns undefined when it is too long. */
 export function birth(writer: CborWriter, hal: Hal, board: Board, boot: number): Bytes | undefined {
   const reset = RESETS.indexOf(hal.system.resetReason);
   const lamp = board.lamp;
@@ -60,7 +60,7 @@ export function birth(writer: CborWriter, hal: Hal, board: Board, boot: number):
 
 /**
  * @param number of this report since boot
- * @returns a view into the writer's buffer, valid until its next use
+ * @returns undefined when it is too long
  */
 export function report(
   writer: CborWriter,

@@ -5,7 +5,7 @@
 import type { Bytes, Hal } from '../../hal/hal.ts';
 import type { Board, Site } from '../board.ts';
 import { CborWriter, decode } from '../protocols/cbor.ts';
-import type { Schedule } from '../schedule.ts';
+import type { Schedule, Task } from '../schedule.ts';
 import { type Orders, obey } from './commands.ts';
 import { AckKey, Leaf, Quantity, TimeKey, TOPIC_ROOT } from './messages.ts';
 import { birth, type Decision, type Light, type Readings, report } from './reports.ts';
@@ -24,7 +24,7 @@ const LATEST = 4294967295000;
 
 export class Session {
   private _uplink: Uplink;
-  private _writer = new CborWriter(new Uint8Array(LONGEST));
+  private _writer = new CborWriter(LONGEST);
   private _root: string;
   private _number = 0;
   private _changed = false;
@@ -45,7 +45,7 @@ export class Session {
     site: Site,
     private _boot: number,
     private _light: Light,
-    private _orders: Orders & Decision & { decide(): void },
+    private _orders: Orders & Decision & Task,
     private _units: Readings,
   ) {
     const id = site.id || _hal.system.id;
@@ -53,9 +53,9 @@ export class Session {
     for (const meter of board.meters) this._powerAt.push(meter.quantities.indexOf(Quantity.ActivePower));
     const message = birth(this._writer, _hal, board, _boot);
     if (!message) throw new Error(`birth message is longer than ${LONGEST} bytes`);
-    this._birth = new Uint8Array(message);
+    this._birth = message;
     this._root = `${TOPIC_ROOT}/${id}/`;
-    this._task = _schedule.add(this._report.bind(this));
+    this._task = _schedule.add(this);
     this._uplink = new Uplink(_hal, _schedule, {
       host: site.host,
       port: site.port,
@@ -95,10 +95,11 @@ export class Session {
   private _greet(): void {
     this._send(Leaf.Birth, this._birth, true);
     this._send(Leaf.Link, new Uint8Array([1]), true);
-    this._report();
+    this.run();
   }
 
-  private _report(): void {
+  /** Reports. @internal */
+  run(): void {
     this._schedule.at(this._task, this._period);
     this._changed = false;
     if (!this._uplink.online) return;
@@ -123,7 +124,7 @@ export class Session {
     const time = Number(message[TimeKey.Seconds]) * 1000 + Number(message[TimeKey.Milliseconds]);
     if (!(time >= EARLIEST && time <= LATEST)) return;
     this._hal.clock.setTime(time);
-    this._orders.decide();
+    this._orders.run();
     this.touch();
   }
 

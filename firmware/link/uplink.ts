@@ -155,15 +155,17 @@ export class Uplink {
       host: options.host,
       port: options.port,
       tls: options.tls,
-      onWritable: () => {
-        this._writable = true;
-        this._flush();
-      },
+      onWritable: this._room.bind(this),
       onData: this._onData.bind(this),
-      onError: () => this._fail(),
+      onError: this._fail.bind(this),
     };
     this._task = _schedule.add(this);
     _schedule.at(this._task, _hal.random() * FIRST);
+  }
+
+  private _room(): void {
+    this._writable = true;
+    this._flush();
   }
 
   /**

@@ -89,7 +89,7 @@ export class ModbusLine {
 
   /** Apart from the constructor, because a callback keeps every variable of the function that made it. */
   private _callbacks(): (data: Bytes) => void {
-    this._task = this._schedule.add(this._step.bind(this));
+    this._task = this._schedule.add(this);
     this._sent = this._transmitted.bind(this);
     return this._hear.bind(this);
   }
@@ -108,7 +108,8 @@ export class ModbusLine {
     this._schedule.at(this._task, 0);
   }
 
-  private _step(): void {
+  /** @internal */
+  run(): void {
     const transaction = this._queue[0];
     if (!transaction) return;
     const now = this._clock.uptime();

@@ -128,12 +128,13 @@ class Poller implements Transaction {
     let most = 0;
     for (const unit of _units) most = Math.max(most, unit._values.length);
     this._staged = new Float64Array(most);
-    this._task = _schedule.add(this._poll.bind(this));
+    this._task = _schedule.add(this);
     _schedule.at(this._task, 0);
   }
 
   /** One step: the next request, the end of a reading, or the next unit. Steps are short because stacks are. */
-  private _poll(): void {
+  /** @internal */
+  run(): void {
     const unit = this._unit;
     if (!unit) this._choose();
     else if (this._asked)

@@ -34,8 +34,8 @@ const enum Major {
 }
 
 /**
- * Writes one message after the other into one buffer. Heads and numbers are the shortest that hold the value, lengths
- * definite; keys go out in the order they come, so the caller gives them ascending. A message that does not fit is
+ * Writes one message after the other. Heads and numbers are the shortest that hold the value, lengths
+ * definite; keys go out in the order they come, so the caller gives them ascending. A message that is too long is
  * found out by `finish`, whatever was called before. Bytes are collected in a plain array and stored at once: native
  * calls with several bytes are what the interpreter does fastest.
  */
@@ -43,8 +43,8 @@ export class CborWriter {
   private _bytes: number[] = [];
   private _push: number[]['push'];
 
-  /** @param _buffer holds the longest message */
-  constructor(private _buffer: Bytes) {
+  /** @param _limit bytes of the longest message */
+  constructor(private _limit: number) {
     this._push = this._bytes.push.bind(this._bytes);
   }
 
@@ -111,16 +111,13 @@ export class CborWriter {
   /**
    * Ends the message; the writer is ready for the next one.
    *
-   * @returns a view into the buffer, valid until the next message; undefined when the message did not fit
+   * @returns the message; undefined when it is too long
    */
   finish(): Bytes | undefined {
     const bytes = this._bytes;
-    const length = bytes.length;
     this._bytes = [];
     this._push = this._bytes.push.bind(this._bytes);
-    if (length > this._buffer.length) return undefined;
-    this._buffer.set(bytes);
-    return this._buffer.subarray(0, length);
+    return bytes.length > this._limit ? undefined : new Uint8Array(bytes);
   }
 
   /** @param type major type in the upper three bits. @param argument 0..2^53 - 1 */

@@ -22,7 +22,7 @@ function bench(time: string | undefined, points: number[] = PROGRAM) {
   });
   const apply = sinon.spy((_command: LampCommand, _ramp: number) => {});
   const arbiter = new Arbiter(hal.clock, schedule, new Program(points, 0), 100, apply);
-  arbiter.decide();
+  arbiter.run();
   const override = (level: number, more: Partial<LampCommand> = {}) =>
     arbiter.override({ level, reason: Reason.Override, ...more });
   return { hal, arbiter, apply, override, run: (ms: number) => hal.clock.run(ms), level: () => arbiter.command.level };
@@ -37,7 +37,7 @@ describe('the arbiter', () => {
   it('follows the program once the clock is known, and each switch point at its second', () => {
     const { hal, arbiter, level, run } = bench(undefined);
     hal.clock.setTime(at('19:59:00'));
-    arbiter.decide();
+    arbiter.run();
     assert.deepEqual([level(), arbiter.command.reason], [100, Reason.Program]);
     run(seconds(59));
     assert.equal(level(), 100);
@@ -104,7 +104,7 @@ describe('the arbiter', () => {
     const { hal, arbiter, apply, level } = bench('12:00:00');
     const before = apply.callCount;
     hal.clock.setTime(at('21:00:00'));
-    arbiter.decide();
+    arbiter.run();
     assert.deepEqual([level(), apply.callCount], [70, before + 1]);
   });
 

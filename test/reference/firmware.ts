@@ -63,13 +63,12 @@ export class Live {
   readonly lamp: Lamp;
   #sensors = new Sensors();
   #timetable: Timetable;
-  #ids: string[];
+  #config: Config;
 
   /** @param start ms UTC */
   constructor(config: Config, start: number, sun: typeof sunEvent = sunEvent) {
     const bytes = timetableOf(config);
-    const calendar = config.calendars.find(({ id }) => id === config.calendarID) as Calendar | undefined;
-    this.#ids = calendar ? programsOf(calendar) : [];
+    this.#config = config;
     this.hal.clock.setTime(start);
     const schedule = new Schedule(this.hal.clock, (error) => {
       throw error;
@@ -87,7 +86,7 @@ export class Live {
       this.applied.push({ command, ramp, at: this.hal.clock.time() as number });
       this.lamp.apply(command.level, ramp);
     });
-    this.arbiter.decide();
+    this.arbiter.run();
   }
 
   /** Runs simulated time up to the instant, ms UTC. */
@@ -112,17 +111,23 @@ export class Live {
       this.#sensors.read(number, happening.value);
       if (happening.value !== undefined) this.#timetable.reading(number, happening.value);
     }
-    this.arbiter.decide();
+    this.arbiter.run();
   }
 
   decision(): Decision {
-    const { level, reason, program, sensor, reference } = this.arbiter.command;
-    const decision: Decision = { level, reason: REASONS[reason] };
-    if (reason === Reason.Program) decision.refAddress = this.#ids[program as number];
-    if (reason === Reason.Sensor) decision.refAddress = ADDRESSES[(sensor as number) - 1];
-    if (reference !== undefined) decision.cmsRefId = reference;
-    return decision;
+    return decisionOf(this.#config, this.arbiter.command);
   }
+}
+
+/** @returns a command of the firmware in the words of the model. */
+export function decisionOf(config: Config, command: Omit<LampCommand, 'reason'> & { reason: number }): Decision {
+  const { level, reason, program, sensor, reference } = command;
+  const decision: Decision = { level, reason: REASONS[reason] };
+  const calendar = config.calendars.find(({ id }) => id === config.calendarID) as Calendar | undefined;
+  if (reason === Reason.Program && calendar) decision.refAddress = programsOf(calendar)[program as number];
+  if (reason === Reason.Sensor) decision.refAddress = ADDRESSES[(sensor as number) - 1];
+  if (reference !== undefined) decision.cmsRefId = reference;
+  return decision;
 }
 
 export function overrideOf(command: Command): LampCommand {
