@@ -112,14 +112,19 @@ export async function runToSteady({ code, board }, look) {
   const linked = board.network.kind !== 'none';
   const peers = await openPeers(board.lines.length > 0);
   const site = { host: '127.0.0.1', port: peers.port, paths: board.lines.map(() => peers.path) };
-  const controller = boot({ files: { '.bootcde': code, 'site.json': JSON.stringify(site) } });
+  let fail;
+  const failed = new Promise((resolve) => {
+    fail = resolve;
+  });
+  let console = '';
+  const onOutput = (text) => {
+    console = (console + text).slice(-1000);
+    const fault = /(Uncaught|ASSERT)[^\n]*\n/.exec(console);
+    if (fault) fail({ reason: fault[0].trim() });
+  };
+  const controller = boot({ files: { '.bootcde': code, 'site.json': JSON.stringify(site) }, onOutput });
   try {
-    const failed = controller.expect(/Uncaught[^\n]*/, { timeout: 60_000 }).then(
-      ([line]) => ({ reason: line.trim() }),
-      () => ({ reason: 'timeout' }),
-    );
-    const ready = (linked ? peers.report(20_000) : later(5000)).then(() => undefined);
-    const fault = await Promise.race([ready, failed]);
+    const fault = await Promise.race([peers.steady(linked), failed]);
     if (fault) return fault;
     const value = await look(controller, peers.send);
     return { value, peers: [linked && 'a broker', peers.path && 'a Modbus meter'].filter(Boolean).join(' and ') };
@@ -138,7 +143,7 @@ async function measure({ code, board, interpreter: build }) {
   const probed = { code: `${made.code}${PROBE}`, board };
   const { value, peers, reason } = await runToSteady(probed, async (controller) => {
     const from = controller.output().length;
-    const [, ...looks] = await controller.expect(/<(\d+)>\s+\S*<(\d+)>\s+\S*<(\d+)>/, { from });
+    const [, ...looks] = await controller.expect(/<(\d+)>[^<]*<(\d+)>[^<]*<(\d+)>/, { from });
     return Math.max(...looks.map(Number)) - PROBE_JSVARS;
   });
   if (reason) return { reason };
@@ -153,13 +158,23 @@ function withLinuxPins(board) {
   return JSON.parse(JSON.stringify(board), (key, value) => (pins.includes(key) ? `D${++next}` : value));
 }
 
-const later = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+/** Does not keep the process alive by itself. */
+const later = (ms) => new Promise((resolve) => setTimeout(resolve, ms).unref());
+
+/** Bytes of a request to read registers. Source: MODBUS over Serial Line V1.02 §2.5.1. */
+const REQUEST = 8;
 
 /** A broker on a free port and, where socat is installed, a Modbus meter behind a pty. */
 async function openPeers(serial) {
   const broker = await Aedes.createBroker();
   const mqtt = createServer(broker.handle);
+  let asked = 0;
+  let metered = () => {};
   const meter = createServer((socket) => {
+    socket.on('data', ({ length }) => {
+      asked += length;
+      if (asked >= 2 * REQUEST) metered();
+    });
     new jsmodbus.server.RTU(socket, { input: Buffer.alloc(400), holding: Buffer.alloc(400) });
     socket.on('error', () => {});
   });
@@ -174,6 +189,10 @@ async function openPeers(serial) {
     for (let wait = 0; wait < 100 && !existsSync(path); wait++) await later(20);
   }
   let root;
+  const read = new Promise((resolve) => {
+    if (socat) metered = resolve;
+    else resolve();
+  });
   const reported = new Promise((resolve) => {
     broker.on('publish', ({ topic }) => {
       if (!topic.endsWith('/report')) return;
@@ -184,13 +203,12 @@ async function openPeers(serial) {
   return {
     port: mqtt.address().port,
     path: socat ? path : undefined,
-    report: (timeout) =>
-      Promise.race([
-        reported,
-        later(timeout).then(() => {
-          throw new Error(`no report within ${timeout} ms`);
-        }),
-      ]),
+    /** Resolves when the controller has done all that it does again and again. */
+    steady: async (linked) => {
+      const ready = Promise.all([linked && reported, read]).then(() => true);
+      if (!(await Promise.race([ready, later(20_000)]))) throw new Error('no report or no meter request within 20 s');
+      await later(1500);
+    },
     send: (leaf, payload) => broker.publish({ topic: root + leaf, payload: Buffer.from(payload), qos: 1 }, () => {}),
     async close() {
       socat?.kill();
