@@ -9,6 +9,12 @@ export const PROTOCOL_VERSION = 1;
 /** Topics are `rvb1/<controller id>/<leaf>`; this is the first level. */
 export const TOPIC_ROOT = 'rvb1';
 
+/**
+ * Presence travels from pole to pole without the gateway: on the topic `rvb1g/<group>`, QoS 0, as the CBOR array
+ * [sensor number, 0 or 1]. Which group a controller belongs to is told at its installation.
+ */
+export const GROUP_ROOT = 'rvb1g';
+
 /** Last level of a topic. Controller to gateway unless said otherwise. */
 export const enum Leaf {
   /** Retained, QoS 1: who the controller is and what it can do. Sent after every connection. */
@@ -45,6 +51,12 @@ export const enum BirthKey {
   DefaultLevel = 7,
   /** Array, an item a Modbus unit: [unit address, profile name, [quantity codes]]. */
   Units = 8,
+  /** What a timetable may hold: [bytes, rules, programs, switch points a program]. */
+  Limits = 9,
+  /** CRC-32 (IEEE 802.3) of the timetable in force; absent without one. */
+  Timetable = 10,
+  /** Number of presence inputs, 0 or 1. */
+  Presence = 11,
 }
 
 /** Keys of the report map. Absent means unknown, never zero. */
@@ -69,8 +81,18 @@ export const enum ReportKey {
   Since = 8,
   /** s UTC at which the override in action expires; absent without one. */
   Expiration = 9,
-  /** Array in the birth's order of units: null (never read) or [age in s, values in the birth's order, null = never read]. */
+  /** Array in the birth's order of units: null (never read) or [age in s, values in the birth's order, null = unknown]. */
   Units = 10,
+  /** Index of the program in the timetable that asks for the command in action; absent without one. */
+  Program = 11,
+  /** Which control of the program: fixed ones first, then astro, then dynamic; absent outside active periods. */
+  Control = 12,
+  /** Number of the sensor that asks for the command in action; absent without one. */
+  Sensor = 13,
+  /** % of light that protection allows; absent while it allows 100. */
+  Cap = 14,
+  /** 0 or 1 of the presence input; absent without one. */
+  Presence = 15,
 }
 
 /** Keys of the command map. */
@@ -91,11 +113,21 @@ export const enum CommandKey {
   RampFrom = 6,
   /** Text of at most 64 bytes (TALQ cmsRefId), echoed in reports. */
   Reference = 7,
+  /** The timetable, byte string; empty: none any more. */
+  Timetable = 8,
+  /** Number of the sensor that the CMS speaks for. */
+  Sensor = 9,
 }
 
 export const enum CommandKind {
   Override = 0,
   Resume = 1,
+  /** Stores a timetable, whole or not at all. */
+  Timetable = 2,
+  /** Level in a sensor's name, until Expiration or, without one, for an instant (TALQ ExternalControlEffect). */
+  Sensor = 3,
+  /** Sets the level without program, clock or link: Level. */
+  DefaultLevel = 4,
 }
 
 /** Keys of the ack map. */
@@ -113,6 +145,8 @@ export const enum AckCode {
   Expired = 2,
   /** Needs UTC and the controller has none yet. */
   NoClock = 3,
+  /** More than the controller holds; what it had stays in force. */
+  TooLarge = 4,
 }
 
 /** Keys of the time map. Two integers, because CBOR libraries differ on 64-bit integers. */
@@ -146,18 +180,26 @@ export const enum ControlType {
   Analog = 1,
 }
 
-/** What a unit measures. Values travel as integers in steps of `RESOLUTION[code]`. */
+/** What a unit measures. Values travel as integers in the steps named here. */
 export const enum Quantity {
+  /** 0.1 V */
   SupplyVoltage = 0,
+  /** 1 mA */
   SupplyCurrent = 1,
+  /** 0.1 W */
   ActivePower = 2,
+  /** 0.1 var */
   ReactivePower = 3,
+  /** 0.1 VA */
   ApparentPower = 4,
-  /** Signed as the meter signs it; TALQ splits it into 0..1 and lead/lag. */
+  /** 0.001, signed as the meter signs it; TALQ splits it into 0..1 and lead/lag. */
   PowerFactor = 5,
+  /** 0.01 Hz */
   Frequency = 6,
-  /** Imported. */
+  /** 1 Wh, imported; 1 Wh, exported; 1 varh. */
   ActiveEnergy = 7,
   ExportedEnergy = 8,
   ReactiveEnergy = 9,
+  /** 0.1 lx */
+  Illuminance = 10,
 }
