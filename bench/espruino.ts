@@ -39,7 +39,7 @@ const cbor: Line = {
   limit: 1_200_000,
   bytes: 84,
   source: `import { CborWriter } from './firmware/protocols/cbor.ts';
-    const writer = new CborWriter(new Uint8Array(128));
+    const writer = new CborWriter(128);
     const fields = ${JSON.stringify(FIELDS)};
     global.run = function () { writer.map(12); writer.pairs(0, fields); global.size = writer.finish().length; };`,
 };
@@ -50,9 +50,31 @@ const json: Line = {
     global.run = function () { global.size = JSON.stringify(report).length; };`,
 };
 
+/** Ten registers of a meter, as unit 1 answers function 4. */
+const REPLY = `
+const reply = new Uint8Array(25);
+reply.set([1, 4, 20, 0x43, 0x66, 0x80, 0, 0x3f, 0x80, 0, 0, 0x43, 0x66, 0x80, 0, 0x3f, 0x80, 0, 0, 0x43, 0x66, 0x80, 0]);
+const check = crc16(reply, 23);
+reply.set([check & 255, check >> 8], 23);
+const request = new Uint8Array(8);
+`;
+
 const modbus: Line = {
-  name: 'Modbus request and 10 registers',
+  name: 'Modbus request, its reply of 10 registers, read',
   limit: 2_500_000,
+  source: `import { checkReply, encodeRequest } from './firmware/protocols/modbus.ts';
+    import { crc16 } from './firmware/protocols/crc.ts';
+    ${REPLY}
+    const view = new DataView(reply.buffer, 3);
+    global.run = function () {
+      encodeRequest(request, 1, 4, 0, 10);
+      if (checkReply(request, reply, 25) !== 0) print('ERROR: fault');
+      for (let at = 0; at < 20; at += 2) view.getUint16(at);
+    };`,
+};
+
+const exchange: Line = {
+  name: 'the same through the line and its 3 appointments',
   source: `import { ModbusLine } from './firmware/metering/line.ts';
     import { encodeRequest } from './firmware/protocols/modbus.ts';
     import { crc16 } from './firmware/protocols/crc.ts';
@@ -63,11 +85,7 @@ const modbus: Line = {
     const hal = { clock, openSerial(options) { hear = options.onData; return serial; } };
     const schedule = new Schedule(clock, (error) => { print('ERROR: ' + error); });
     const line = new ModbusLine(hal, schedule, { port: 'Serial1', baud: 9600, data: 8, parity: 'none', stop: 1, echo: false });
-    const reply = new Uint8Array(25);
-    reply.set([1, 4, 20, 0x43, 0x66, 0x80, 0, 0x3f, 0x80, 0, 0, 0x43, 0x66, 0x80, 0, 0x3f, 0x80, 0, 0, 0x43, 0x66, 0x80, 0]);
-    const check = crc16(reply, 23);
-    reply.set([check & 255, check >> 8], 23);
-    const request = new Uint8Array(8);
+    ${REPLY}
     const transaction = {
       request, timeout: 500, gap: 20, retries: 1,
       done(fault, data) { if (fault !== 0) print('ERROR: fault ' + fault); read += data[3]; },
@@ -87,13 +105,58 @@ const modbus: Line = {
     };`,
 };
 
-const LINES: Line[] = [cbor, json, modbus];
+const appointment: Line = {
+  name: 'an appointment of the schedule, made and kept',
+  source: `import { Schedule } from './firmware/schedule.ts';
+    ${CLOCK}
+    let kept = 0;
+    const schedule = new Schedule(clock, (error) => { print('ERROR: ' + error); });
+    const task = schedule.add({ run() { kept++; } });
+    global.run = function () { schedule.at(task, 0); pass(); };`,
+};
+
+const mqtt = (qos: 0 | 1, limit: number): Line => ({
+  name: `MQTT publish of 64 bytes, QoS ${qos}${qos ? ' and its PUBACK' : ''}`,
+  limit,
+  source: `import { Uplink } from './firmware/link/uplink.ts';
+    import { Schedule } from './firmware/schedule.ts';
+    ${CLOCK}
+    const topic = 'rvb1/lamp-01/report';
+    const payload = new Uint8Array(64);
+    const acknowledgement = new Uint8Array([0x40, 2, 0, 0]);
+    let stream, packet;
+    const hal = {
+      clock,
+      random() { return 0; },
+      connect(options) { stream = options; return { write(data) { packet = data; return true; }, close() {} }; },
+    };
+    const uplink = new Uplink(hal, new Schedule(clock, (error) => { print('ERROR: ' + error); }), {
+      host: 'broker', port: 1883, tls: false, clientId: 'lamp-01', keepAlive: 60,
+      willTopic: 'rvb1/lamp-01/link', willPayload: new Uint8Array([0]), subscriptions: ['rvb1/lamp-01/cmd'],
+      onOnline() {}, onMessage() {},
+    });
+    while (!stream) pass();
+    stream.onWritable();
+    stream.onData(new Uint8Array([0x20, 2, 0, 0]));
+    stream.onData(new Uint8Array([0x90, 3, packet[2], packet[3], 1]));
+    if (!uplink.online) print('ERROR: not online');
+    uplink.publish(topic, payload, 1, false);
+    acknowledgement.set(packet.subarray(4 + topic.length, 6 + topic.length), 2);
+    stream.onData(acknowledgement);
+    const acknowledge = stream.onData;
+    global.run = function () {
+      if (!uplink.publish(topic, payload, ${qos}, false)) print('ERROR: refused');
+      ${qos ? 'acknowledge(acknowledgement);' : ''}
+    };`,
+});
+
+const LINES: Line[] = [mqtt(0, 520_000), mqtt(1, 585_000), cbor, json, modbus, exchange, appointment];
 
 /** Runs the line once on the interpreter. @returns `size` as it left it. Throws when the line does not work there. */
 async function tryOut(code: string): Promise<number | undefined> {
   const device = boot({ files: { '.bootcde': `${code}\nrun();run();print("<done:"+global.size+">");` } });
   try {
-    const [line, size] = await device.expect(/<done:(.*?)>|(?:Uncaught|ERROR)[^]*?\n.*\n/);
+    const [line, size] = await device.expect(/<done:(.*?)>|(?:Uncaught|ERROR).*/);
     if (size === undefined) throw new Error(line.trim());
     return size === 'undefined' ? undefined : Number(size);
   } finally {
@@ -119,7 +182,7 @@ async function main(): Promise<void> {
     const instructions = cost(code, 'run();');
     const reached = (limit === undefined || instructions < limit) && (bytes === undefined || (size ?? 0) <= bytes);
     if (!reached) missed++;
-    const parts = [name.padEnd(34), `${instructions.toLocaleString('en').padStart(10)} instructions`];
+    const parts = [name.padEnd(48), `${instructions.toLocaleString('en').padStart(10)} instructions`];
     if (limit !== undefined) parts.push(`limit ${limit.toLocaleString('en').padStart(9)}`);
     if (size !== undefined) parts.push(`${size} bytes${bytes === undefined ? '' : ` of ${bytes}`}`);
     if (limit !== undefined) parts.push(reached ? 'reached' : 'NOT reached');
