@@ -9,7 +9,6 @@
 import type { Hal } from '../hal/hal.ts';
 import type { Board, LineConfig, Site } from './board.ts';
 import { Arbiter } from './control/arbiter.ts';
-import type { LampCommand } from './control/command.ts';
 import { Lamp } from './control/lamp.ts';
 import { Program } from './control/program.ts';
 import { openDriver } from './drivers/driver.ts';
@@ -19,12 +18,10 @@ import { openMeters } from './metering/meter.ts';
 import { Schedule } from './schedule.ts';
 import { countBoot } from './store/boots.ts';
 
-const REASONS = ['default', 'override', 'sensor', 'program'];
-
 /**
- * A running controller: what its console can ask, and what its parts call back. The parts are given bound methods, not
- * closures: on the interpreter a closure keeps the whole scope that it was made in, and the scope of `start` holds the
- * board's configuration, which nobody needs once the parts stand.
+ * A running controller: what its console can ask, and what its parts call back. The parts are given objects, not
+ * closures: on the interpreter a closure keeps the whole scope that it was made in, and the scope of `open` holds the
+ * board's configuration, which nobody needs once the parts stand; a bound function still costs half a dozen variables.
  */
 export class Firmware {
   private _fault = '';
@@ -40,16 +37,15 @@ export class Firmware {
 
   /** Opens the parts. The lamp comes first: it is lit before anything that can fail is opened. */
   open(hal: Hal, board: Board, site: Site | undefined): void {
-    const changed = this._changed.bind(this);
-    const schedule = new Schedule(hal.clock, this._failed.bind(this));
-    const driver = openDriver(hal, schedule, board.lamp, changed);
-    const lamp = new Lamp(hal.clock, schedule, driver, board.lamp.minimumLevel, changed);
+    const schedule = new Schedule(hal.clock, this);
+    const driver = openDriver(hal, schedule, board.lamp, this);
+    const lamp = new Lamp(hal.clock, schedule, driver, board.lamp.minimumLevel, this);
     this._lamp = lamp;
     const program = new Program(board.program, board.utcOffset);
-    const arbiter = new Arbiter(hal.clock, schedule, program, board.lamp.defaultLevel, this._apply.bind(this));
+    const arbiter = new Arbiter(hal.clock, schedule, program, board.lamp.defaultLevel, lamp);
     this._arbiter = arbiter;
     const boot = countBoot(hal.storage);
-    const meters = openMeters(hal, schedule, linesOf(board, site), board.meters, this._read.bind(this));
+    const meters = openMeters(hal, schedule, linesOf(board, site), board.meters, this);
     if (site && board.network.kind !== 'none') {
       this._session = new Session(hal, schedule, board, site, boot, lamp, arbiter, meters);
     }
@@ -62,22 +58,22 @@ export class Firmware {
     const command = (this._arbiter as Arbiter).command;
     const link = this._session && this._session.online ? 'up' : 'down';
     const fault = this._fault && `, last fault ${this._fault}`;
-    return `${lamp.level} %, ${REASONS[command.reason]} ${command.level} %, link ${link}${fault}`;
+    const reason = ['default', 'override', 'sensor', 'program'][command.reason];
+    return `${lamp.level} %, ${reason} ${command.level} %, link ${link}${fault}`;
   }
 
-  private _apply(command: LampCommand, ramp: number): void {
-    (this._lamp as Lamp).apply(command.level, ramp);
-  }
-
-  private _changed(): void {
+  /** The lamp has reached another level. */
+  changed(): void {
     if (this._session) this._session.touch();
   }
 
-  private _read(unit: number): void {
+  /** A unit was read. */
+  reading(unit: number): void {
     if (this._session) this._session.reading(unit);
   }
 
-  private _failed(error: unknown): void {
+  /** A task threw. */
+  failed(error: unknown): void {
     this._fault = String(error);
   }
 }

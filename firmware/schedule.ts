@@ -30,11 +30,11 @@ export class Schedule {
 
   /**
    * @param _clock the HAL's clock
-   * @param _failed told what a task threw; the other tasks run on
+   * @param _owner told what a task threw; the other tasks run on
    */
   constructor(
     private _clock: Clock,
-    private _failed: (error: unknown) => void,
+    private _owner: { failed(error: unknown): void },
   ) {
     this._run = this._wake.bind(this);
   }
@@ -82,7 +82,7 @@ export class Schedule {
       try {
         this._tasks[task].run();
       } catch (error) {
-        this._failed(error);
+        this._owner.failed(error);
       }
       if (this._due[task] === retry) this._due[task] = NEVER;
     }

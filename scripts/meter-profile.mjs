@@ -17,11 +17,12 @@ export const QUANTITIES = [
   'ActiveEnergy',
   'ExportedEnergy',
   'ReactiveEnergy',
+  'Illuminance',
 ];
 
 /**
  * Exponents of ten from each unit to the steps of the wire, by quantity. The steps: 0.1 V, 1 mA, 0.1 W, 0.1 var, 0.1 VA,
- * 0.001, 0.01 Hz, 1 Wh, 1 Wh, 1 varh.
+ * 0.001, 0.01 Hz, 1 Wh, 1 Wh, 1 varh, 0.1 lx.
  */
 const STEPS = {
   SupplyVoltage: { mV: -2, V: 1 },
@@ -34,6 +35,7 @@ const STEPS = {
   ActiveEnergy: { Wh: 0, kWh: 3, MWh: 6 },
   ExportedEnergy: { Wh: 0, kWh: 3, MWh: 6 },
   ReactiveEnergy: { varh: 0, kvarh: 3, Mvarh: 6 },
+  Illuminance: { lx: 1, klx: 4 },
 };
 
 /** By `RegisterType` code of `firmware/metering/register.ts`. */

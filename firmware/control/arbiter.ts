@@ -40,18 +40,18 @@ export class Arbiter {
 
   /**
    * @param _defaultLevel %, without override and plan
-   * @param _apply told of each new command in action, with the ms its ramp takes
+   * @param _lamp told the level of each new command in action, and the ms its ramp takes
    */
   constructor(
     private _clock: Clock,
     private _schedule: Schedule,
     private _plan: Plan,
     private _defaultLevel: number,
-    private _apply: (command: LampCommand, ramp: number) => void,
+    private _lamp: { apply(level: number, ramp: number): void },
   ) {
     this._task = _schedule.add(this);
     this.command = { level: _defaultLevel, reason: Reason.Default };
-    _apply(this.command, 0);
+    _lamp.apply(_defaultLevel, 0);
   }
 
   /** @returns `Done`, or why the override cannot be obeyed; then nothing has changed. */
@@ -88,7 +88,10 @@ export class Arbiter {
     this.since = this._clock.uptime();
     // The way back from an override is the override's own ramp; every other change takes the newcomer's.
     const back = before.reason === Reason.Override && winner.reason !== Reason.Override;
-    this._apply(winner, back ? first(before.rampFrom, winner.rampTo) : first(winner.rampTo, before.rampFrom));
+    this._lamp.apply(
+      winner.level,
+      back ? first(before.rampFrom, winner.rampTo) : first(winner.rampTo, before.rampFrom),
+    );
   }
 
   private _expire(now: number): void {

@@ -7,18 +7,29 @@ import { DateKind, Head, Rule } from '../link/timetable.ts';
 import { dateOf, weekdayOf } from './local-time.ts';
 
 /** @returns the big-endian unsigned 16-bit number at `at`. */
-export function u16(bytes: Bytes, at: number): number {
+function u16(bytes: Bytes, at: number): number {
   return bytes[at] * 256 + bytes[at + 1];
 }
 
 /** @param day days since 1970-01-01. @returns the index of the day's program, `NONE` when nothing rules. */
 export function programOf(bytes: Bytes, day: number): number {
-  const date = dateOf(day);
+  const full = dateOf(day);
+  const date = full % 100;
   // month * 32 + day of the month, as the timetable writes days of the year
-  const inYear = Math.floor((date % 10000) / 100) * 32 + (date % 100);
+  const inYear = Math.floor((full % 10000) / 100) * 32 + date;
+  // The day's bits among a rule's weekdays and occurrences.
+  const weekday = 1 << ((weekdayOf(day) - 1) & 7);
+  let which = 1 << (Math.floor((date - 1) / 7) & 7);
+  if (date > 21 && dateOf(day + 7) % 100 < date) which += 32;
   let at = Head.Size + 2 * bytes[Head.Programs];
-  for (let rule = 0; rule < bytes[Head.Rules]; rule++) {
-    if (inRange(bytes, at, day, inYear) && matches(bytes, at, day, inYear)) return bytes[at + Rule.Program];
+  for (let rule = bytes[Head.Rules]; rule > 0; rule--) {
+    if (
+      ((bytes[at + Rule.StartKind] === DateKind.Open && bytes[at + Rule.EndKind] === DateKind.Open) ||
+        inRange(bytes, at, day, inYear)) &&
+      matches(bytes, at, inYear, weekday, which)
+    ) {
+      return bytes[at + Rule.Program];
+    }
     at += Rule.Ranges + 4 * bytes[at + Rule.RangeCount];
   }
   return bytes[Head.DefaultProgram];
@@ -36,22 +47,19 @@ function inRange(bytes: Bytes, at: number, day: number, inYear: number): boolean
   return begun && lasts;
 }
 
-function matches(bytes: Bytes, at: number, day: number, inYear: number): boolean {
-  const monthDays = u16(bytes, at + Rule.MonthDays) * 65536 + u16(bytes, at + Rule.MonthDays + 2);
+/** @param which bits 0..4: the first to fifth such weekday of the month, bit 5: the last one */
+function matches(bytes: Bytes, at: number, inYear: number, weekday: number, which: number): boolean {
   const weekdays = bytes[at + Rule.Weekdays];
+  if (weekdays & weekday) {
+    const occurrences = bytes[at + Rule.Occurrences];
+    if (occurrences === 0 || occurrences & which) return true;
+  }
+  const date = (inYear & 31) - 1;
+  if ((bytes[at + Rule.MonthDays + 3 - (date >> 3)] >> (date & 7)) & 1) return true;
   const ranges = bytes[at + Rule.RangeCount];
-  if (monthDays === 0 && weekdays === 0 && ranges === 0) return true;
-  const date = inYear % 32;
-  if ((monthDays >>> ((date - 1) & 31)) & 1) return true;
   for (let range = at + Rule.Ranges; range < at + Rule.Ranges + 4 * ranges; range += 4) {
     if (inYear >= u16(bytes, range) && inYear <= u16(bytes, range + 2)) return true;
   }
-  if (!((weekdays >> ((weekdayOf(day) - 1) & 7)) & 1)) return false;
-  return occurs(bytes[at + Rule.Occurrences], day, date);
-}
-
-/** @param occurrences bits 0..4 for the first to fifth such weekday of the month, bit 5 for the last; 0 for any */
-function occurs(occurrences: number, day: number, date: number): boolean {
-  if (occurrences === 0 || (occurrences >> (Math.floor((date - 1) / 7) & 7)) & 1) return true;
-  return occurrences > 31 && dateOf(day + 7) % 100 < date;
+  if (weekdays > 0 || ranges > 0) return false;
+  return u16(bytes, at + Rule.MonthDays) + u16(bytes, at + Rule.MonthDays + 2) === 0;
 }

@@ -19,14 +19,14 @@ export class Lamp {
 
   /**
    * @param _minimum %, the lowest lit level of the gear
-   * @param _changed called when the lamp has reached a new level
+   * @param _owner told when the lamp has reached a new level
    */
   constructor(
     private _clock: Clock,
     private _schedule: Schedule,
     private _driver: LampDriver,
     private _minimum: number,
-    private _changed: () => void,
+    private _owner: { changed(): void },
   ) {
     this._task = _schedule.add(this);
   }
@@ -56,7 +56,7 @@ export class Lamp {
     if (passed >= this._ramp) {
       this._schedule.cancel(this._task);
       this._write(this._target);
-      this._changed();
+      this._owner.changed();
       return;
     }
     this._schedule.at(this._task, Math.min(STEP, this._ramp - passed));

@@ -23,10 +23,10 @@ import {
   UNKNOWN_PLACE,
 } from '../link/timetable.ts';
 import type { Plan } from './arbiter.ts';
-import { programOf, u16 } from './calendar.ts';
+import { programOf } from './calendar.ts';
 import { instantOf, offsetAt, parseZone, type Zone } from './local-time.ts';
 import type { Sensors } from './sensors.ts';
-import { SunKind, solarDay, type sunEvent } from './sun.ts';
+import { SunKind, type sunEvent } from './sun.ts';
 
 const DAY = 86400000;
 const MINUTE = 60000;
@@ -51,15 +51,28 @@ export class Timetable implements Plan {
   next = NEVER;
 
   private _bytes: Bytes = new Uint8Array(0);
+  private _view = new DataView(this._bytes.buffer);
   private _zone: Zone | undefined;
+  private _placed = false;
   private _now = 0;
+
+  // The program day: its date, its edges in ms UTC, and the local second at which it begins.
   private _day = NEVER;
   private _start = 0;
   private _end = 0;
+  private _shift = 0;
+  /** ms UTC at which the day would begin if its clocks did not change; when they do, and by how many ms they jump. */
+  private _base = 0;
+  private _change = NEVER;
+  private _jump = 0;
   private _today = NONE;
   private _yesterday = NONE;
+  /** Whether today's program can run: there is one, and the place is known if it follows the sun. */
+  private _ruled = false;
   /** The sun's events in the program day, ms UTC: a rise as it is, a set as its negative. In order of time. */
   private _suns: number[] = [];
+  /** Those of the day before, while its last control of the sun may still hold. */
+  private _eve: number[] = [];
   /** Whether it is night when the program day begins. */
   private _dark = true;
   /** Sensors of active periods: where the period lies, which sensor, and whether it was dark last. */
@@ -80,13 +93,14 @@ export class Timetable implements Plan {
   /** Forgets what was derived from the timetable; call it when another one was stored. */
   reload(): void {
     this._day = NEVER;
+    this._end = 0;
     this._periods = [];
     this._numbers = [];
     this._latches = [];
     const bytes = this._read();
     this._zone = bytes && parseZone(zoneText(bytes));
     if (!bytes || !this._zone) return;
-    this._bytes = bytes;
+    this._open(bytes);
     for (let program = 0; program < bytes[Head.Programs]; program++) {
       const at = this._place(program) + Part.Size;
       for (let period = 0; period < bytes[at - Part.Size]; period++) this._watch(at + period * Size.Period);
@@ -95,7 +109,10 @@ export class Timetable implements Plan {
 
   /** Tells of a light sensor's reading, so that periods know the last edge even while another program rules. */
   reading(number: number, value: number): void {
-    const view = this._view();
+    const bytes = this._read();
+    if (!bytes || this._numbers.indexOf(number) < 0) return;
+    this._open(bytes);
+    const view = this._view;
     for (let i = 0; i < this._numbers.length; i++) {
       if (this._numbers[i] !== number) continue;
       if (value < view.getFloat32(this._periods[i] + Period.On)) this._latches[i] = true;
@@ -114,38 +131,82 @@ export class Timetable implements Plan {
     const bytes = this._read();
     const zone = this._zone;
     if (!bytes || !zone) return;
-    this._bytes = bytes;
+    this._open(bytes);
     this._now = now;
-    const day = Math.floor((now + offsetAt(zone, now) - bytes[Head.DayOffset] * 3600000) / DAY);
-    if (day !== this._day) this._enter(day);
+    if (now < this._start || now >= this._end) {
+      // The zone is asked here and not in `_enter`, because its calls go deep and the stack is short.
+      const shift = bytes[Head.DayOffset] * 3600;
+      const day = Math.floor((now + offsetAt(zone, now) - shift * 1000) / DAY);
+      const follows = day === this._day + 1;
+      const before = follows ? this._start : instantOf(zone, day - 1, shift);
+      this._start = instantOf(zone, day, shift);
+      this._end = instantOf(zone, day + 1, shift);
+      this._shift = shift;
+      this._enter(day, before, follows);
+    }
     this.next = this._end;
-    if (this._today === NONE || (this._needsSun(this._today) && !this._placed())) return;
+    if (!this._ruled) return;
     this.program = this._today;
     this.reason = Reason.Program;
     if (this._active()) this._follow(defaultLevel);
     else this.level = 0;
   }
 
-  private _enter(day: number): void {
+  private _open(bytes: Bytes): void {
+    this._bytes = bytes;
+    this._view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  }
+
+  /** @param before ms UTC at which the day before began. @param follows the last decision was about that day */
+  private _enter(day: number, before: number, follows: boolean): void {
     const bytes = this._bytes;
-    const zone = this._zone as Zone;
-    const shift = bytes[Head.DayOffset] * 3600;
-    this._start = instantOf(zone, day, shift);
-    this._end = instantOf(zone, day + 1, shift);
-    const assigned = (u16(bytes, Head.Assigned) * 65536 + u16(bytes, Head.Assigned + 2)) * 1000;
-    this._today = programOf(bytes, day);
-    this._yesterday = assigned < this._start ? programOf(bytes, day - 1) : NONE;
+    const start = this._start;
+    this._findChange(day);
+    const ran = this._view.getUint32(Head.Assigned) * 1000 < start;
+    const yesterday = !ran ? NONE : follows ? this._today : programOf(bytes, day - 1);
+    const today = programOf(bytes, day);
+    const eve = follows ? this._suns : undefined;
     this._day = day;
-    this._suns = this._events(this._start, this._end);
+    this._yesterday = yesterday;
+    this._today = today;
+    this._ruled = today !== NONE;
+    this._suns = [];
+    this._eve = [];
+    if (today === NONE) return;
+    const at = this._place(today);
+    const carried = bytes[at + Part.Astro] > 0;
+    let needed = carried;
+    let useful = carried;
+    for (let period = 0; period < bytes[at + Part.Periods]; period++) {
+      const kind = bytes[at + Part.Size + period * Size.Period + Period.Kind];
+      if (kind === PeriodKind.Astro || kind === PeriodKind.AstroAndSensor) needed = true;
+      if (kind !== PeriodKind.Absolute && kind !== PeriodKind.Value) useful = true;
+    }
+    this._placed = this._view.getInt32(Head.Latitude) !== UNKNOWN_PLACE;
+    this._ruled = this._placed || !needed;
+    if (!useful || !this._placed) return;
+    if (carried && yesterday === today) this._eve = eve || this._events(before, start);
+    this._suns = this._events(start, this._end);
     if (this._suns.length > 0) this._dark = this._suns[0] > 0;
   }
 
-  private _placed(): boolean {
-    return this._view().getInt32(Head.Latitude) !== UNKNOWN_PLACE;
-  }
-
-  private _view(): DataView {
-    return new DataView(this._bytes.buffer, this._bytes.byteOffset, this._bytes.length);
+  /** Notes how the clocks run in the program day. Source: POSIX zones change at whole seconds, at most once in a day. */
+  private _findChange(day: number): void {
+    const zone = this._zone as Zone;
+    let early = this._start / 1000 - 1;
+    let late = this._end / 1000 - 1;
+    const before = offsetAt(zone, early * 1000);
+    const after = offsetAt(zone, late * 1000);
+    this._base = (day * 86400 + this._shift) * 1000 - before;
+    this._jump = after - before;
+    this._change = NEVER;
+    if (before === after) return;
+    while (late - early > 1) {
+      const middle = Math.floor((early + late) / 2);
+      if (offsetAt(zone, middle * 1000) === after) late = middle;
+      else early = middle;
+    }
+    this._change = late * 1000;
   }
 
   private _watch(period: number): void {
@@ -153,52 +214,38 @@ export class Timetable implements Plan {
     if (kind !== PeriodKind.Sensor && kind !== PeriodKind.AstroAndSensor) return;
     for (let at = period + Period.Sensor; at < period + Period.A; at += 2) {
       this._periods.push(period);
-      this._numbers.push(u16(this._bytes, at));
+      this._numbers.push(this._view.getUint16(at));
       this._latches.push(true);
     }
   }
 
-  /** @returns the sun's events in start..end, as `_suns`; none without a place. Notes whether a day without is a night. */
+  /** @returns the sun's events in start..end, as `_suns`. Notes whether a day without is a night. */
   private _events(start: number, end: number): number[] {
     const found: number[] = [];
-    if (!this._placed()) return found;
-    const view = this._view();
+    const view = this._view;
     const latitude = view.getInt32(Head.Latitude) / 1e6;
     const longitude = view.getInt32(Head.Longitude) / 1e6;
-    // The solar day that `solarDay` gives may be its neighbour within 17 minutes of midnight.
-    const last = solarDay(end + 17 * MINUTE, longitude);
-    for (let day = solarDay(start - 17 * MINUTE, longitude); day <= last; day++) {
-      for (let side = 1; side >= -1; side -= 2) {
-        const event = this._sun(day, latitude, longitude, side > 0, ZENITH);
-        if (event.kind !== SunKind.Event) this._dark = event.kind === SunKind.Down;
-        else if (event.time >= start && event.time < end) found.push(side * event.time);
-      }
+    // Rises lie before the solar noon, sets after it; the sun is up to 17 minutes ahead of the clock, or behind.
+    const east = longitude / 360;
+    const last = Math.floor(2 * ((end + 17 * MINUTE) / DAY + east));
+    for (let half = Math.floor(2 * ((start - 17 * MINUTE) / DAY + east)); half <= last; half++) {
+      const rising = (half & 1) === 0;
+      const event = this._sun(half >> 1, latitude, longitude, rising, ZENITH);
+      if (event.kind !== SunKind.Event) this._dark = event.kind === SunKind.Down;
+      else if (event.time >= start && event.time < end) found.push(rising ? event.time : -event.time);
     }
     return found;
   }
 
   /** @returns where the program's bytes begin. */
   private _place(program: number): number {
-    return u16(this._bytes, Head.Size + 2 * program);
+    return this._view.getUint16(Head.Size + 2 * program);
   }
 
-  private _needsSun(program: number): boolean {
-    const at = this._place(program);
-    const bytes = this._bytes;
-    if (bytes[at + Part.Astro] > 0) return true;
-    for (let period = 0; period < bytes[at + Part.Periods]; period++) {
-      const kind = bytes[at + Part.Size + period * Size.Period + Period.Kind];
-      if (kind === PeriodKind.Astro || kind === PeriodKind.AstroAndSensor) return true;
-    }
-    return false;
-  }
-
-  /** @returns ms UTC of a local time, in seconds since midnight, inside the program day. */
+  /** @returns ms UTC of a local time, in seconds since midnight, inside the program day; as `instantOf`. */
   private _at(second: number): number {
-    const shift = this._bytes[Head.DayOffset] * 3600;
-    const early = second < shift;
-    if (this._end - this._start === DAY) return this._start + (second - shift + (early ? 86400 : 0)) * 1000;
-    return instantOf(this._zone as Zone, early ? this._day + 1 : this._day, second);
+    const instant = this._base + (second - this._shift + (second < this._shift ? 86400 : 0)) * 1000;
+    return instant < this._change ? instant : Math.max(this._change, instant - this._jump);
   }
 
   /** The answer may change at `instant`. @returns whether it has come. */
@@ -211,8 +258,8 @@ export class Timetable implements Plan {
   /** Between two local times in seconds; equal ones mean the whole day, an end before the start its two edges. */
   private _within(start: number, end: number): boolean {
     if (start === end) return true;
-    const shift = this._bytes[Head.DayOffset] * 3600;
-    const split = (start - shift + 86400) % 86400 > (end - shift + 86400) % 86400;
+    const shift = this._shift;
+    const split = start < shift === end < shift ? start > end : start < shift;
     const begun = this._passed(this._at(start));
     const over = this._passed(this._at(end));
     return split ? begun || !over : begun && !over;
@@ -230,7 +277,7 @@ export class Timetable implements Plan {
   }
 
   private _holds(at: number): boolean {
-    const view = this._view();
+    const view = this._view;
     const a = view.getInt32(at + Period.A);
     const b = view.getInt32(at + Period.B);
     const kind = this._bytes[at + Period.Kind];
@@ -239,18 +286,17 @@ export class Timetable implements Plan {
     const sensor = this._speaking(at + Period.Sensor);
     const value = this._sensors.value(sensor);
     if (kind === PeriodKind.Value) return value !== undefined && compares(view, at, value);
-    if (value === undefined)
-      return kind === PeriodKind.Sensor ? !this._placed() || this._night(0, 0) : this._night(a, b);
+    if (value === undefined) return kind === PeriodKind.Sensor ? !this._placed || this._night(0, 0) : this._night(a, b);
     const dark = this._isDark(at, sensor, value);
     if (kind === PeriodKind.Sensor) return dark;
-    const before = u16(this._bytes, at + Period.BeforeSunset);
-    const surely = this._night(a, -u16(this._bytes, at + Period.BeforeSunrise));
+    const before = view.getUint16(at + Period.BeforeSunset);
+    const surely = this._night(a, -view.getUint16(at + Period.BeforeSunrise));
     return surely || (this._night(-before, b) && dark);
   }
 
   /** A photocell is 1 while it is dark, with an on level above its off level; other sensors measure light. */
   private _isDark(at: number, sensor: number, value: number): boolean {
-    const view = this._view();
+    const view = this._view;
     if (view.getFloat32(at + Period.On) > view.getFloat32(at + Period.Off)) return value >= 1;
     for (let i = 0; i < this._periods.length; i++) {
       if (this._periods[i] === at && this._numbers[i] === sensor) return this._latches[i];
@@ -260,8 +306,8 @@ export class Timetable implements Plan {
 
   /** @returns the first of a period's two sensors that has a reading. */
   private _speaking(at: number): number {
-    const first = u16(this._bytes, at);
-    return this._sensors.value(first) === undefined ? u16(this._bytes, at + 2) : first;
+    const first = this._view.getUint16(at);
+    return this._sensors.value(first) === undefined ? this._view.getUint16(at + 2) : first;
   }
 
   /**
@@ -297,29 +343,40 @@ export class Timetable implements Plan {
     );
   }
 
+  /** R7: the last switch point; before today's first one yesterday's last, else this program's own, else the default. */
   private _fixed(at: number, count: number, defaultLevel: number): void {
-    let control = NONE;
-    for (let i = 0; i < count; i++) {
-      if (this._passed(this._at(u24(this._bytes, at + i * Size.Point + FixedControl.Time)))) control = i;
-    }
-    if (control !== NONE) this._take(at + control * Size.Point, control);
-    else this._carry(at, count, defaultLevel);
-  }
-
-  /** R7 before the first switch point: yesterday's last one, else this program's last one, else the default level. */
-  private _carry(at: number, count: number, defaultLevel: number): void {
-    const bytes = this._bytes;
-    this.level = defaultLevel;
-    if (this._yesterday !== NONE) {
-      const before = this._place(this._yesterday);
-      const points = bytes[before + Part.Fixed];
-      const last = before + Part.Size + bytes[before + Part.Periods] * Size.Period + (points - 1) * Size.Point;
-      if (points > 0) {
-        this._take(last, NONE - 1);
-        return;
+    const view = this._view;
+    let passed = 0;
+    let ahead = count;
+    let next = this.next;
+    while (passed < ahead) {
+      const middle = (passed + ahead) >> 1;
+      const time = at + middle * Size.Point + FixedControl.Time;
+      const instant = this._at(view.getUint16(time) * 256 + view.getUint8(time + 2));
+      if (instant <= this._now) {
+        passed = middle + 1;
+      } else {
+        ahead = middle;
+        if (instant < next) next = instant;
       }
     }
-    if (count > 0) this._take(at + (count - 1) * Size.Point, count - 1);
+    this.next = next;
+    this.level = defaultLevel;
+    if (passed > 0) {
+      this._take(at + (passed - 1) * Size.Point, passed - 1);
+      return;
+    }
+    const last = this._yesterday === NONE ? 0 : this._lastPoint(this._yesterday);
+    if (last > 0) this._take(last, NONE - 1);
+    else if (count > 0) this._take(at + (count - 1) * Size.Point, count - 1);
+  }
+
+  /** @returns where the program's last switch point lies, 0 when it has none. */
+  private _lastPoint(program: number): number {
+    const at = this._place(program);
+    const points = this._bytes[at + Part.Fixed];
+    if (points === 0) return 0;
+    return at + Part.Size + this._bytes[at + Part.Periods] * Size.Period + (points - 1) * Size.Point;
   }
 
   private _take(at: number, control: number): void {
@@ -329,8 +386,8 @@ export class Timetable implements Plan {
   }
 
   private _ramps(at: number): void {
-    const to = u16(this._bytes, at + Control.RampTo);
-    const from = u16(this._bytes, at + Control.RampFrom);
+    const to = this._view.getUint16(at + Control.RampTo);
+    const from = this._view.getUint16(at + Control.RampFrom);
     this.rampTo = to === NO_RAMP ? undefined : to * 100;
     this.rampFrom = from === NO_RAMP ? undefined : from * 100;
   }
@@ -339,19 +396,14 @@ export class Timetable implements Plan {
   private _astro(at: number, count: number, base: number): void {
     if (count === 0) return;
     let best = this._latest(at, count, this._suns);
-    if (best === NONE && this._yesterday === this._today) {
-      const start = instantOf(this._zone as Zone, this._day - 1, this._bytes[Head.DayOffset] * 3600);
-      const dark = this._dark;
-      best = this._latest(at, count, this._events(start, this._start));
-      this._dark = dark;
-    }
+    if (best === NONE && this._eve.length > 0) best = this._latest(at, count, this._eve);
     const control = at + best * Size.Point;
     if (best !== NONE) this._apply(control, this._bytes[control + Control.Level], base + best);
   }
 
   /** @returns which control's instant came last, `NONE` when none has come; of equal ones the later in the list. */
   private _latest(at: number, count: number, suns: number[]): number {
-    const view = this._view();
+    const view = this._view;
     let best = NONE;
     let latest = -NEVER;
     for (let i = 0; i < count; i++) {
@@ -375,14 +427,16 @@ export class Timetable implements Plan {
 
   /** R9: the first dynamic control of the list whose sensor is raised, or was less than its hold time ago. */
   private _dynamic(from: number, count: number, base: number): void {
-    const bytes = this._bytes;
+    const view = this._view;
     for (let i = 0; i < count; i++) {
       const at = from + i * Size.Dynamic;
-      if (!this._within(u24(bytes, at + DynamicControl.Start), u24(bytes, at + DynamicControl.End))) continue;
-      const external = bytes[at + Control.Level] === EXTERNAL;
-      const sensor = this._raised(at, external);
+      const start = view.getUint16(at + DynamicControl.Start) * 256 + view.getUint8(at + DynamicControl.Start + 2);
+      const end = view.getUint16(at + DynamicControl.End) * 256 + view.getUint8(at + DynamicControl.End + 2);
+      if (!this._within(start, end)) continue;
+      const level = view.getUint8(at + Control.Level);
+      const sensor = this._raised(at, level === EXTERNAL);
       if (sensor === NO_SENSOR) continue;
-      this._apply(at, external ? this._sensors.value(-sensor) || 0 : bytes[at + Control.Level], base + i);
+      this._apply(at, level === EXTERNAL ? this._sensors.value(-sensor) || 0 : level, base + i);
       this.sensor = sensor;
       this.reason = Reason.Sensor;
       return;
@@ -391,15 +445,16 @@ export class Timetable implements Plan {
 
   /** @returns the first of the control's sensors that is raised or still held, `NO_SENSOR` without one. */
   private _raised(at: number, external: boolean): number {
-    const bytes = this._bytes;
-    const hold = u24(bytes, at + DynamicControl.Hold) * 100;
-    let sensor = u16(bytes, at + DynamicControl.Sensor);
-    if (sensor === NO_SENSOR) sensor = u16(bytes, Head.Presence);
-    const other = u16(bytes, at + DynamicControl.Sensor + 2);
+    const view = this._view;
     const sensors = this._sensors;
-    const first = !this._passed(sensors.until(external ? -sensor : sensor) + hold);
-    const second = !this._passed(sensors.until(external ? -other : other) + hold);
-    return first ? sensor : second ? other : NO_SENSOR;
+    const hold = (view.getUint16(at + DynamicControl.Hold) * 256 + view.getUint8(at + DynamicControl.Hold + 2)) * 100;
+    let raised = NO_SENSOR;
+    for (let place = at + DynamicControl.Sensor + 2; place >= at + DynamicControl.Sensor; place -= 2) {
+      let sensor = view.getUint16(place);
+      if (sensor === NO_SENSOR && place === at + DynamicControl.Sensor) sensor = view.getUint16(Head.Presence);
+      if (sensor !== NO_SENSOR && !this._passed(sensors.until(external ? -sensor : sensor) + hold)) raised = sensor;
+    }
+    return raised;
   }
 }
 
@@ -410,10 +465,6 @@ function zoneText(bytes: Bytes): string {
   let text = '';
   for (let i = 0; i < bytes[Head.ZoneLength]; i++) text += String.fromCharCode(bytes[at + i]);
   return text;
-}
-
-function u24(bytes: Bytes, at: number): number {
-  return (bytes[at] * 256 + bytes[at + 1]) * 256 + bytes[at + 2];
 }
 
 /** Source: TALQ 2.7.1 `EffectOperation`; the result stays in 0..100. `Mul` treats both as percentages. */

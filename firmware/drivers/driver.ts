@@ -12,8 +12,8 @@ export interface LampDriver {
   readonly level: number;
 }
 
-/** @param changed called when `level` changes later than the `write` that asked for it. */
-export function openDriver(hal: Hal, schedule: Schedule, config: LampConfig, changed: () => void): LampDriver {
+/** @param owner told when `level` changes later than the `write` that asked for it */
+export function openDriver(hal: Hal, schedule: Schedule, config: LampConfig, owner: { changed(): void }): LampDriver {
   const dim = config.dim ? new Dim(hal, config.dim, config.minimumLevel) : undefined;
-  return new Relay(hal, schedule, config, dim, changed);
+  return new Relay(hal, schedule, config, dim, owner);
 }

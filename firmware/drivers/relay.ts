@@ -29,7 +29,7 @@ export class Relay implements LampDriver {
     private _schedule: Schedule,
     config: LampConfig,
     private _dim: Dim | undefined,
-    private _changed: () => void,
+    private _owner: { changed(): void },
   ) {
     this._relay = config.relay;
     this._minimum = config.minimumLevel;
@@ -78,6 +78,6 @@ export class Relay implements LampDriver {
     if (this._output) this._output.write(this._closed ? 1 : 0);
     if (!this._closed) this._ready = this._hal.clock.uptime() + this._offTime;
     this.level = this._closed ? this._wanted : 0;
-    this._changed();
+    this._owner.changed();
   }
 }

@@ -26,11 +26,9 @@ export interface Readings {
   values(unit: number): ArrayLike<number | undefined>;
 }
 
-const RESETS = ['unknown', 'power', 'watchdog', 'software', 'brownout'];
-
 /** @param boot number of this boot. @returns undefined when it is too long. */
 export function birth(writer: CborWriter, hal: Hal, board: Board, boot: number): Bytes | undefined {
-  const reset = RESETS.indexOf(hal.system.resetReason);
+  const reset = ['unknown', 'power', 'watchdog', 'software', 'brownout'].indexOf(hal.system.resetReason);
   const lamp = board.lamp;
   writer.map(9);
   writer.pairs(BirthKey.Protocol, [PROTOCOL_VERSION]);

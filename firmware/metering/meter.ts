@@ -101,6 +101,12 @@ export function quantitiesOf(meters: Meters, index: number): number[] {
   return quantities;
 }
 
+/** Who is told of readings. */
+export interface Listener {
+  /** A unit was read, or its readings have become stale. @param index into the board's meters */
+  reading(index: number): void;
+}
+
 /** Polls the units of one line, one after the other, the one that has waited longest first. */
 class Poller implements Transaction {
   readonly request = new Uint8Array(8);
@@ -123,7 +129,7 @@ class Poller implements Transaction {
     private _schedule: Schedule,
     private _line: ModbusLine,
     private _units: Unit[],
-    private _onReading: (index: number) => void,
+    private _owner: Listener,
   ) {
     let most = 0;
     for (const unit of _units) most = Math.max(most, unit._values.length);
@@ -207,27 +213,27 @@ class Poller implements Transaction {
       if (fault === Fault.Acknowledge || fault === Fault.DeviceBusy) unit._due = Math.min(unit._due, now + BUSY);
       if (unit._failures >= ABSENT) unit._due = now + Math.max(unit._period, ABSENT_PERIOD);
     }
-    if (fault === Fault.None || unit._failures === ABSENT) this._onReading(unit._index);
+    if (fault === Fault.None || unit._failures === ABSENT) this._owner.reading(unit._index);
   }
 }
 
 /**
  * Opens the lines and starts polling their units. Throws when a port cannot be opened.
  *
- * @param onReading called with a meter's index after each new reading, and once when its 5th poll in a row has failed
+ * @param owner told after each new reading, and once when a unit's 5th poll in a row has failed
  */
 export function openMeters(
   hal: Hal,
   schedule: Schedule,
   lines: readonly LineConfig[],
   meters: readonly MeterConfig[],
-  onReading: (index: number) => void,
+  owner: Listener,
 ): Meters {
   const units: Unit[] = [];
   for (const meter of meters) units.push(unitOf(meter, units));
   lines.forEach((line, index) => {
     const own = units.filter((unit) => meters[unit._index].line === index);
-    if (own.length > 0) new Poller(hal.clock, schedule, new ModbusLine(hal, schedule, line), own, onReading);
+    if (own.length > 0) new Poller(hal.clock, schedule, new ModbusLine(hal, schedule, line), own, owner);
   });
   return new Meters(units);
 }

@@ -11,14 +11,15 @@ export const enum RegisterType {
   Float32 = 4,
 }
 
-/** Bits of the quantities that are never negative: voltage, frequency, energy imported and exported. */
-const UNSIGNED = 0x1c1;
+/** Bits of the quantities that are never negative: voltage, frequency, energy imported and exported, illuminance. */
+const UNSIGNED = 0x5c1;
 
 /**
- * Largest believable magnitude, in wire steps: 1 kV, 10 kA, 10 MW (var, VA), 100 Hz, 1 TWh. More than any meter of a
+ * Largest believable magnitude, in wire steps: 1 kV, 10 kA, 10 MW (var, VA), 100 Hz, 1 TWh, 1 Mlx. More than any meter of a
  * street or its cabinet measures; a wrong word order or a number for "unknown" is mostly far beyond.
  */
 function limit(quantity: number): number {
+  if (quantity === Quantity.Illuminance) return 1e7;
   if (quantity >= Quantity.ActiveEnergy) return 1e12;
   if (quantity === Quantity.SupplyVoltage || quantity === Quantity.Frequency) return 1e4;
   if (quantity === Quantity.PowerFactor) return 1000;

@@ -29,8 +29,11 @@ function newest(key: string): Bytes | undefined {
   return ((odd[0] - even[0]) & 255) === 1 ? odd : even;
 }
 
+/** Without a regular expression: the first one costs 7 jsvars for good. */
 function check(key: string): void {
-  if (key.length > 24 || !/^[a-z0-9.-]+$/.test(key)) throw new Error(`not a key: ${key}`);
+  let good = key.length > 0 && key.length < 25;
+  for (const c of key) good = good && ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c === '-' || c === '.');
+  if (!good) throw new Error(`not a key: ${key}`);
 }
 
 /**
@@ -77,9 +80,9 @@ export const storage: Storage = {
 
   keys(): string[] {
     const keys: string[] = [];
-    for (const name of files.list(/^[a-z0-9.-]+~[01]$/)) {
+    for (const name of files.list()) {
       const key = name.substring(0, name.length - 2);
-      if (keys.indexOf(key) < 0 && newest(key)) keys.push(key);
+      if (name.charAt(name.length - 2) === '~' && keys.indexOf(key) < 0 && newest(key)) keys.push(key);
     }
     return keys;
   },

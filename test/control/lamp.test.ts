@@ -6,8 +6,10 @@ import { openSim } from '../../sim/index.ts';
 
 function bench() {
   const hal = openSim();
-  const schedule = new Schedule(hal.clock, (error) => {
-    throw error;
+  const schedule = new Schedule(hal.clock, {
+    failed(error) {
+      throw error;
+    },
   });
   const driver = {
     level: 0,
@@ -16,7 +18,7 @@ function bench() {
     }),
   };
   const changed = sinon.spy();
-  const lamp = new Lamp(hal.clock, schedule, driver, 10, changed);
+  const lamp = new Lamp(hal.clock, schedule, driver, 10, { changed });
   return { lamp, driver, changed, run: (ms: number) => hal.clock.run(ms) };
 }
 

@@ -18,10 +18,12 @@ const config: LampConfig = {
 function bench(changes: Partial<LampConfig> = {}) {
   const hal = openSim();
   const changed = sinon.spy();
-  const schedule = new Schedule(hal.clock, (error) => {
-    throw error;
+  const schedule = new Schedule(hal.clock, {
+    failed(error) {
+      throw error;
+    },
   });
-  const driver = openDriver(hal, schedule, { ...config, ...changes }, changed);
+  const driver = openDriver(hal, schedule, { ...config, ...changes }, { changed });
   const volts = () => Math.round((hal.pins.state('DIM') ?? 0) * 10_000) / 1000;
   return { hal, driver, changed, volts, run: (ms: number) => hal.clock.run(ms), relay: () => hal.pins.state('RELAY') };
 }

@@ -82,11 +82,11 @@ async function metersScript(units: number, more = ''): Promise<string> {
     }
     global.answers = ${JSON.stringify(answers)};
     global.readings = 0;
-    const schedule = new Schedule(clock, (error) => { global.fault = error; });
+    const schedule = new Schedule(clock, { failed(error) { global.fault = error; } });
     ${
       units > 0
         ? `global.meters = openMeters({ clock, openSerial }, schedule, [{ port: 'A', baud: 9600, echo: false }],
-             ${JSON.stringify(configs)}, () => { global.readings++; });`
+             ${JSON.stringify(configs)}, { reading() { global.readings++; } });`
         : 'global.kept = [schedule, openSerial];'
     }
     ${more}`);

@@ -81,7 +81,7 @@ function act(step: Step, arbiter: Arbiter, sensors: Sensors, timetable: Timetabl
 function live(life: Life, table: string): Answer[] {
   const clock = new VirtualClock();
   clock.setTime(life.start);
-  const schedule = new Schedule(clock, (error) => print(`ERROR ${error}`));
+  const schedule = new Schedule(clock, { failed: (error) => print(`ERROR ${error}`) });
   const sensors = new Sensors();
   const read = () => {
     const file = files.readArrayBuffer(table);
@@ -95,10 +95,8 @@ function live(life: Life, table: string): Answer[] {
       driver.level = level;
     },
   };
-  const lamp = new Lamp(clock, schedule, driver, 0, () => {});
-  const arbiter = new Arbiter(clock, schedule, timetable, life.defaultLevel, (command, ramp) =>
-    lamp.apply(command.level, ramp),
-  );
+  const lamp = new Lamp(clock, schedule, driver, 0, { changed() {} });
+  const arbiter = new Arbiter(clock, schedule, timetable, life.defaultLevel, lamp);
   arbiter.run();
   const answers: Answer[] = [];
   for (const step of life.steps) {

@@ -19,7 +19,7 @@ describe('Modbus line', () => {
   const open = (config: { baud?: number; echo?: boolean } = {}) => {
     bus = new FakeLine();
     errors = [];
-    const schedule = new Schedule(bus.clock, (error) => errors.push(error));
+    const schedule = new Schedule(bus.clock, { failed: (error) => void errors.push(error) });
     line = new ModbusLine(bus.hal, schedule, {
       port: 'Serial2',
       baud: config.baud ?? 9600,

@@ -62,11 +62,13 @@ describe('Meters', () => {
       const server = servers.get(request[0]);
       return server ? spoil(request[0], server.answer(request), request) : [];
     };
-    const schedule = new Schedule(bus.clock, (error) => {
-      throw error;
+    const schedule = new Schedule(bus.clock, {
+      failed(error) {
+        throw error;
+      },
     });
     const lines = [{ port: 'Serial2', baud: 2400, echo: false }];
-    meters = openMeters(bus.hal, schedule, lines, configs, (index) => read.push(index));
+    meters = openMeters(bus.hal, schedule, lines, configs, { reading: (index) => void read.push(index) });
   };
 
   it('know nothing before the first reply: undefined, never zero', async () => {
@@ -112,9 +114,9 @@ describe('Meters', () => {
     servers.set(7, new ServerUnit());
     await servers.get(7)?.ready();
     fill(7);
-    const schedule = new Schedule(first.clock, (error) => assert.fail(String(error)));
+    const schedule = new Schedule(first.clock, { failed: (error) => assert.fail(String(error)) });
     const lines = ['A', 'B'].map((port) => ({ port, baud: 2400, echo: false }));
-    const both = openMeters(hal as never, schedule, lines, [meter(7, { line: 1 }), meter(1)], () => {});
+    const both = openMeters(hal as never, schedule, lines, [meter(7, { line: 1 }), meter(1)], { reading() {} });
     first.clock.run(2000);
     assert.deepEqual([both.values(0)[0], both.values(1)[0]], [2370, 2310]);
     assert.equal(first.sent.length, 2);

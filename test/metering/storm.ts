@@ -57,8 +57,10 @@ export function polled(count: number, seed: number): { readings: number; collisi
   );
   const random = generator(seed);
   const bus = new FakeLine();
-  const schedule = new Schedule(bus.clock, (error) => {
-    throw error;
+  const schedule = new Schedule(bus.clock, {
+    failed(error) {
+      throw error;
+    },
   });
   const meter = { line: 0, unit: 1, profile: 'sdm120', period: 1000, ...compileProfile(profile) };
   const lines = [{ port: 'Serial2', baud: 9600, echo: false }];
@@ -99,12 +101,14 @@ export function polled(count: number, seed: number): { readings: number; collisi
     ];
   };
 
-  const meters = openMeters(bus.hal, schedule, lines, [meter], () => {
-    if (meters.failures(0) > 0) return;
-    readings++;
-    if (collided) collisions++;
-    else assertTrue(meters.values(0), meter.plan, truth);
-    collided = false;
+  const meters = openMeters(bus.hal, schedule, lines, [meter], {
+    reading() {
+      if (meters.failures(0) > 0) return;
+      readings++;
+      if (collided) collisions++;
+      else assertTrue(meters.values(0), meter.plan, truth);
+      collided = false;
+    },
   });
 
   let most = 0;

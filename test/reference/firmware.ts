@@ -58,7 +58,6 @@ export function timetableOf(config: Config): Uint8Array | undefined {
 /** A controller, and the lamp it drives, that lives through a history. */
 export class Live {
   readonly hal = openSim();
-  readonly applied: { command: LampCommand; ramp: number; at: number }[] = [];
   readonly arbiter: Arbiter;
   readonly lamp: Lamp;
   #sensors = new Sensors();
@@ -70,8 +69,10 @@ export class Live {
     const bytes = timetableOf(config);
     this.#config = config;
     this.hal.clock.setTime(start);
-    const schedule = new Schedule(this.hal.clock, (error) => {
-      throw error;
+    const schedule = new Schedule(this.hal.clock, {
+      failed(error) {
+        throw error;
+      },
     });
     this.#timetable = new Timetable(() => bytes, this.#sensors, sun);
     this.#timetable.reload();
@@ -81,11 +82,8 @@ export class Live {
         driver.level = level;
       },
     };
-    this.lamp = new Lamp(this.hal.clock, schedule, driver, 0, () => {});
-    this.arbiter = new Arbiter(this.hal.clock, schedule, this.#timetable, config.defaultLevel, (command, ramp) => {
-      this.applied.push({ command, ramp, at: this.hal.clock.time() as number });
-      this.lamp.apply(command.level, ramp);
-    });
+    this.lamp = new Lamp(this.hal.clock, schedule, driver, 0, { changed() {} });
+    this.arbiter = new Arbiter(this.hal.clock, schedule, this.#timetable, config.defaultLevel, this.lamp);
     this.arbiter.run();
   }
 
