@@ -11,7 +11,7 @@ import type { Board, LineConfig, Site } from './board.ts';
 import { Arbiter } from './control/arbiter.ts';
 import { Lamp } from './control/lamp.ts';
 import { Program } from './control/program.ts';
-import { openDriver } from './drivers/driver.ts';
+import { Relay } from './drivers/relay.ts';
 import { Supervisor } from './health/supervisor.ts';
 import { Session } from './link/session.ts';
 import { openMeters } from './metering/meter.ts';
@@ -20,25 +20,24 @@ import { countBoot } from './store/boots.ts';
 
 /**
  * A running controller: what its console can ask, and what its parts call back. The parts are given objects, not
- * closures: on the interpreter a closure keeps the whole scope that it was made in, and the scope of `open` holds the
+ * closures: on the interpreter a closure keeps the whole scope that it was made in, and the scope of the constructor holds the
  * board's configuration, which nobody needs once the parts stand; a bound function still costs half a dozen variables.
  */
 export class Firmware {
+  readonly version: string;
+  /** Name of the board configuration. */
+  readonly board: string;
   private _fault = '';
-  private _lamp: Lamp | undefined;
-  private _arbiter: Arbiter | undefined;
+  private _lamp: Lamp;
+  private _arbiter: Arbiter;
   private _session: Session | undefined;
 
-  constructor(
-    readonly version: string,
-    /** Name of the board configuration. */
-    readonly board: string,
-  ) {}
-
   /** Opens the parts. The lamp comes first: it is lit before anything that can fail is opened. */
-  open(hal: Hal, board: Board, site: Site | undefined): void {
+  constructor(hal: Hal, board: Board, site: Site | undefined) {
+    this.version = board.version;
+    this.board = board.name;
     const schedule = new Schedule(hal.clock, this);
-    const driver = openDriver(hal, schedule, board.lamp, this);
+    const driver = new Relay(hal, schedule, board.lamp, this);
     const lamp = new Lamp(hal.clock, schedule, driver, board.lamp.minimumLevel, this);
     this._lamp = lamp;
     const program = new Program(board.program, board.utcOffset);
@@ -54,12 +53,11 @@ export class Firmware {
 
   /** @returns one line: level, command in action and who gave it, link. */
   status(): string {
-    const lamp = this._lamp as Lamp;
-    const command = (this._arbiter as Arbiter).command;
-    const link = this._session && this._session.online ? 'up' : 'down';
+    const command = this._arbiter.command;
+    const link = this._session && this._session.uplink.online ? 'up' : 'down';
     const fault = this._fault && `, last fault ${this._fault}`;
     const reason = ['default', 'override', 'sensor', 'program'][command.reason];
-    return `${lamp.level} %, ${reason} ${command.level} %, link ${link}${fault}`;
+    return `${this._lamp.level} %, ${reason} ${command.level} %, link ${link}${fault}`;
   }
 
   /** The lamp has reached another level. */
@@ -83,9 +81,7 @@ export class Firmware {
  * @param site absent: this controller has not been told where its broker is; it runs its program alone
  */
 export function start(hal: Hal, board: Board, site: Site | undefined): Firmware {
-  const firmware = new Firmware(board.version, board.name);
-  firmware.open(hal, board, site);
-  return firmware;
+  return new Firmware(hal, board, site);
 }
 
 /** Hosts name their serial ports by path, which differs from site to site. */

@@ -57,14 +57,6 @@ export class Schedule {
     this._due[task] = NEVER;
   }
 
-  /** @returns ms by which the most overdue task is late, 0 when all is well. */
-  lag(): number {
-    const now = this._clock.uptime();
-    let late = 0;
-    for (const due of this._due) if (now - due > late) late = now - due;
-    return late;
-  }
-
   private _arm(due: number, delay: number): void {
     this._clock.cancel(this._timer);
     this._next = due;

@@ -7,13 +7,14 @@
 import type { DigitalOutput, Hal } from '../../hal/hal.ts';
 import type { LampConfig } from '../board.ts';
 import type { Schedule } from '../schedule.ts';
-import type { Dim } from './analog.ts';
+import { Dim } from './analog.ts';
 import type { LampDriver } from './driver.ts';
 
 export class Relay implements LampDriver {
   level = 0;
   private _wanted = 0;
   private _relay: LampConfig['relay'];
+  private _dim: Dim | undefined;
   private _minimum: number;
   private _offTime: number;
   private _discharge: number;
@@ -28,13 +29,13 @@ export class Relay implements LampDriver {
     private _hal: Hal,
     private _schedule: Schedule,
     config: LampConfig,
-    private _dim: Dim | undefined,
     private _owner: { changed(): void },
   ) {
     this._relay = config.relay;
     this._minimum = config.minimumLevel;
     this._offTime = config.minimumOffTime;
     this._discharge = config.dischargeTime;
+    if (config.dim) this._dim = new Dim(_hal, config.dim, config.minimumLevel);
     this._task = _schedule.add(this);
   }
 

@@ -36,7 +36,7 @@ export interface Answer {
 /** Obeys one command message, whole or not at all. @param payload CBOR, as in PROTOCOL.md. */
 export function obey(payload: Bytes, orders: Orders): Answer {
   const message = decode(payload) as Record<number, unknown> | undefined;
-  const number = message && whole(message[CommandKey.Number], LATEST);
+  const number = message && whole(message[CommandKey.Number], LATEST, 1);
   if (!message || number === undefined || number < 0) return { number: undefined, code: AckCode.Malformed };
   if (message[CommandKey.Kind] === CommandKind.Resume) {
     orders.resume();
@@ -47,33 +47,21 @@ export function obey(payload: Bytes, orders: Orders): Answer {
 }
 
 function toOverride(message: Record<number, unknown>): Override | undefined {
-  const level = whole(message[CommandKey.Level], 100);
-  const start = whole(message[CommandKey.Start], LATEST);
-  const expiration = whole(message[CommandKey.Expiration], LATEST);
-  const rampTo = whole(message[CommandKey.RampTo], LONGEST_RAMP);
-  const rampFrom = whole(message[CommandKey.RampFrom], LONGEST_RAMP);
+  const level = whole(message[CommandKey.Level], 100, 1);
+  const start = whole(message[CommandKey.Start], LATEST, 1000);
+  const expiration = whole(message[CommandKey.Expiration], LATEST, 1000);
+  const rampTo = whole(message[CommandKey.RampTo], LONGEST_RAMP, 100);
+  const rampFrom = whole(message[CommandKey.RampFrom], LONGEST_RAMP, 100);
   const reference = message[CommandKey.Reference];
   if (message[CommandKey.Kind] !== CommandKind.Override || level === undefined) return undefined;
-  if (level < 0 || start === -1 || expiration === -1 || rampTo === -1 || rampFrom === -1) return undefined;
+  if (Math.min(level, start || 0, expiration || 0, rampTo || 0, rampFrom || 0) < 0) return undefined;
   if (reference !== undefined && (typeof reference !== 'string' || reference.length > REFERENCE)) return undefined;
-  return {
-    level,
-    reason: Reason.Override,
-    start: scaled(start, 1000),
-    expiration: scaled(expiration, 1000),
-    rampTo: scaled(rampTo, 100),
-    rampFrom: scaled(rampFrom, 100),
-    reference,
-  };
+  return { level, reason: Reason.Override, start, expiration, rampTo, rampFrom, reference };
 }
 
-/** @returns the integer, undefined when absent, -1 when it is not an integer of 0..highest. */
-function whole(value: unknown, highest: number): number | undefined {
+/** @returns the integer times `factor`, undefined when absent, -1 when it is not an integer of 0..highest. */
+function whole(value: unknown, highest: number, factor: number): number | undefined {
   if (value === undefined) return undefined;
   if (typeof value !== 'number' || value < 0 || value > highest || value !== Math.floor(value)) return -1;
-  return value;
-}
-
-function scaled(value: number | undefined, factor: number): number | undefined {
-  return value === undefined ? undefined : value * factor;
+  return value * factor;
 }

@@ -84,15 +84,6 @@ export function report(
   }
   writer.pairs(ReportKey.Boot, [boot, seconds(since), seconds(command.expiration)]);
   writer.number(ReportKey.Units);
-  readings(writer, units, uptime);
-  return writer.finish();
-}
-
-function seconds(ms: number | undefined): number | undefined {
-  return ms === undefined ? undefined : Math.floor(ms / 1000);
-}
-
-function readings(writer: CborWriter, units: Readings, uptime: number): void {
   writer.array(units.count);
   for (let unit = 0; unit < units.count; unit++) {
     const read = units.time(unit);
@@ -109,4 +100,9 @@ function readings(writer: CborWriter, units: Readings, uptime: number): void {
       else writer.number(value);
     }
   }
+  return writer.finish();
+}
+
+function seconds(ms: number | undefined): number | undefined {
+  return ms === undefined ? undefined : Math.floor(ms / 1000);
 }

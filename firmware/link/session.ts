@@ -23,7 +23,8 @@ const EARLIEST = 1704067200000;
 const LATEST = 4294967295000;
 
 export class Session {
-  private _uplink: Uplink;
+  /** The connection. */
+  readonly uplink: Uplink;
   private _writer = new CborWriter(LONGEST);
   private _root: string;
   private _number = 0;
@@ -56,7 +57,7 @@ export class Session {
     this._birth = message;
     this._root = `${TOPIC_ROOT}/${id}/`;
     this._task = _schedule.add(this);
-    this._uplink = new Uplink(_hal, _schedule, {
+    this.uplink = new Uplink(_hal, _schedule, {
       host: site.host,
       port: site.port,
       tls: board.network.tls,
@@ -72,13 +73,9 @@ export class Session {
     });
   }
 
-  get online(): boolean {
-    return this._uplink.online;
-  }
-
   /** Something worth reporting has changed. */
   touch(): void {
-    if (this._changed || !this._uplink.online) return;
+    if (this._changed || !this.uplink.online) return;
     this._changed = true;
     this._schedule.at(this._task, SOON);
   }
@@ -102,7 +99,7 @@ export class Session {
   run(): void {
     this._schedule.at(this._task, this._period);
     this._changed = false;
-    if (!this._uplink.online) return;
+    if (!this.uplink.online) return;
     this._number++;
     const payload = report(this._writer, this._hal, this._boot, this._number, this._light, this._orders, this._units);
     this._send(Leaf.Report, payload, false);
@@ -110,30 +107,23 @@ export class Session {
 
   private _send(leaf: string, payload: Bytes | undefined, retain: boolean): void {
     if (payload === undefined) throw new Error(`${leaf} message is longer than ${LONGEST} bytes`);
-    this._uplink.publish(this._root + leaf, payload, 1, retain);
+    this.uplink.publish(this._root + leaf, payload, 1, retain);
   }
 
   private _receive(topic: string, payload: Bytes): void {
-    if (topic === this._root + Leaf.Time) this._setTime(payload);
-    else this._obey(payload);
-  }
-
-  private _setTime(payload: Bytes): void {
-    const message = decode(payload) as Record<number, unknown> | undefined;
-    if (!message) return;
-    const time = Number(message[TimeKey.Seconds]) * 1000 + Number(message[TimeKey.Milliseconds]);
-    if (!(time >= EARLIEST && time <= LATEST)) return;
-    this._hal.clock.setTime(time);
-    this._orders.run();
-    this.touch();
-  }
-
-  private _obey(payload: Bytes): void {
-    const answer = obey(payload, this._orders);
-    if (answer.number === undefined) return;
-    this._writer.map(2);
-    this._writer.numbers([AckKey.Number, answer.number, AckKey.Code, answer.code]);
-    this._send(Leaf.Ack, this._writer.finish(), false);
+    if (topic === this._root + Leaf.Time) {
+      const message = decode(payload) as Record<number, unknown> | undefined;
+      const time = message ? Number(message[TimeKey.Seconds]) * 1000 + Number(message[TimeKey.Milliseconds]) : 0;
+      if (!(time >= EARLIEST && time <= LATEST)) return;
+      this._hal.clock.setTime(time);
+      this._orders.run();
+    } else {
+      const answer = obey(payload, this._orders);
+      if (answer.number === undefined) return;
+      this._writer.map(2);
+      this._writer.pairs(AckKey.Number, [answer.number, answer.code]);
+      this._send(Leaf.Ack, this._writer.finish(), false);
+    }
     this.touch();
   }
 }

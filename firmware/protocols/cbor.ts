@@ -34,10 +34,10 @@ const enum Major {
 }
 
 /**
- * Writes one message after the other. Heads and numbers are the shortest that hold the value, lengths
- * definite; keys go out in the order they come, so the caller gives them ascending. A message that is too long is
- * found out by `finish`, whatever was called before. Bytes are collected in a plain array and stored at once: native
- * calls with several bytes are what the interpreter does fastest.
+ * Writes one message after the other. Heads and numbers are the shortest that hold the value, lengths definite; keys go
+ * out in the order they come, so the caller gives them ascending. A message that is too long is found out by `finish`,
+ * whatever was called before. Bytes are collected in a plain array and stored at once: native calls with several bytes
+ * are what the interpreter does fastest.
  */
 export class CborWriter {
   private _bytes: number[] = [];
@@ -76,15 +76,15 @@ export class CborWriter {
     this._push(value === undefined ? 0xf7 : value === null ? 0xf6 : value ? 0xf5 : 0xf4);
   }
 
-  /** Numbers in a row, each an item (or a key). */
+  /** Integers in a row, each an item (or a key). A fraction is cut off from 24 on. */
   numbers(values: readonly (number | null)[]): void {
     const push = this._push;
     // Frequent cases come first and stay short: skipped text costs time, too.
     for (const value of values as readonly number[]) {
-      if (value > 255)
+      if (value >= 256)
         if (value < 65536) push(25, value >> 8, value);
         else this.number(value);
-      else if (value > 23) push(24, value);
+      else if (value >= 24) push(24, value);
       else if (value >>> 0 === value) push(value);
       else this._other(value);
     }
@@ -92,17 +92,17 @@ export class CborWriter {
 
   /**
    * Pairs of a map with consecutive keys, from `key` to 23 at most; undefined values are left out, as are their keys.
-   * Unsigned integers below 2^32 cost half of what `number` does.
+   * Unsigned integers below 2^32 cost half of what `number` does; a fraction is cut off from 24 on.
    */
   pairs(key: number, values: readonly (number | null | undefined)[]): void {
     const push = this._push;
     let next = key;
     for (const value of values as readonly number[]) {
-      if (value > 255)
+      if (value >= 256)
         if (value < 65536) push(next++, 25, value >> 8, value);
         else if (value < 4294967296) push(next++, 26, value >> 24, value >> 16, value >> 8, value);
         else this._other(value, next++);
-      else if (value > 23) push(next++, 24, value);
+      else if (value >= 24) push(next++, 24, value);
       else if (value >>> 0 === value) push(next++, value);
       else this._other(value, next++);
     }
