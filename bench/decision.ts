@@ -101,7 +101,7 @@ const DECISION = `import { Arbiter } from './firmware/control/arbiter.ts';
   global.now = ${NIGHT};
   global.table = new Timetable(global.read, new Sensors(), sunEvent);
   table.reload();
-  global.arbiter = new Arbiter(clock, schedule, table, 100, function () {});`;
+  global.arbiter = new Arbiter(clock, schedule, table, 100, { apply() {} });`;
 
 /** Reads the file as the firmware's storage does. */
 const STORAGE = `import { storage } from './hal/espruino/storage.ts';
@@ -162,7 +162,12 @@ export async function measureDecision(): Promise<Measurement[]> {
     count(name('decision, any day'), setup, `now=${2 * NIGHT + 10 * DAY}-now;table.decide(now,100);`, 25_000_000);
     count(name('decision, next day'), setup, `now+=${DAY};table.decide(now,100);`, 25_000_000);
     count(name('arbiter, steady'), setup, 'arbiter.run();');
-    found.push({ name: name('calls from the arbiter'), value: (await deepestChain(astro)).length, unit: 'calls', limit: 7 });
+    found.push({
+      name: name('calls from the arbiter'),
+      value: (await deepestChain(astro)).length,
+      unit: 'calls',
+      limit: 7,
+    });
   }
   const bytes = timetable(0);
   count('Storage.readArrayBuffer', `${stored('t', bytes)}${code}`, 'read();');
