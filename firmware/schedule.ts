@@ -11,6 +11,8 @@ const GUARD = 1000;
 const RETRY = 60000.25;
 /** ms: timers are set again at least this often; HAL timers end below 2^31. */
 const LONGEST = 3600000;
+/** Tasks at most. */
+const MOST = 12;
 /** A task that has nothing to do. Beyond any uptime: 300,000 years in ms. */
 const NEVER = 1e16;
 
@@ -22,7 +24,8 @@ export interface Task {
 
 export class Schedule {
   private _tasks: Task[] = [];
-  private _due: number[] = [];
+  /** Uptime of each task's appointment, ms. */
+  private _due = new Float64Array(MOST);
   private _timer = 0;
   private _next = NEVER;
   private _awake = false;
@@ -41,8 +44,10 @@ export class Schedule {
 
   /** Adds a task, asleep. @returns its number, for `at` and `cancel`. */
   add(task: Task): number {
-    this._tasks.push(task);
-    return this._due.push(NEVER) - 1;
+    const number = this._tasks.push(task) - 1;
+    if (number >= MOST) throw new Error('too many tasks');
+    this._due[number] = NEVER;
+    return number;
   }
 
   /** Runs a task once, `delay` ms from now; an earlier appointment of the same task is replaced. */
@@ -68,7 +73,7 @@ export class Schedule {
     const retry = now + RETRY;
     this._arm(now + GUARD, GUARD);
     this._awake = true;
-    for (let task = 0; task < this._due.length; task++) {
+    for (let task = 0; task < this._tasks.length; task++) {
       if (this._due[task] > now) continue;
       this._due[task] = retry;
       try {
@@ -80,7 +85,7 @@ export class Schedule {
     }
     this._awake = false;
     let next = now + LONGEST;
-    for (const due of this._due) if (due < next) next = due;
+    for (let task = 0; task < this._tasks.length; task++) next = Math.min(next, this._due[task]);
     this._arm(next, next - this._clock.uptime());
   }
 }

@@ -68,8 +68,7 @@ export class Session {
       willTopic: this._root + Leaf.Link,
       willPayload: new Uint8Array([0]),
       subscriptions: [this._root + Leaf.Command, this._root + Leaf.Time],
-      onOnline: this._greet.bind(this),
-      onMessage: this._receive.bind(this),
+      owner: this,
     });
   }
 
@@ -89,7 +88,8 @@ export class Session {
     this.touch();
   }
 
-  private _greet(): void {
+  /** The link is up. @internal */
+  greet(): void {
     this._send(Leaf.Birth, this._birth, true);
     this._send(Leaf.Link, new Uint8Array([1]), true);
     this.run();
@@ -110,7 +110,8 @@ export class Session {
     this.uplink.publish(this._root + leaf, payload, 1, retain);
   }
 
-  private _receive(topic: string, payload: Bytes): void {
+  /** A message has come. @internal */
+  receive(topic: string, payload: Bytes): void {
     if (topic === this._root + Leaf.Time) {
       const message = decode(payload) as Record<number, unknown> | undefined;
       const time = message ? Number(message[TimeKey.Seconds]) * 1000 + Number(message[TimeKey.Milliseconds]) : 0;

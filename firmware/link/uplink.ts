@@ -19,6 +19,14 @@ import {
 import { readText } from '../protocols/text.ts';
 import type { Schedule } from '../schedule.ts';
 
+/** Who is told. */
+export interface UplinkOwner {
+  /** Connected and subscribed; messages that had waited have been written. */
+  greet(): void;
+  /** @param payload valid during the call */
+  receive(topic: string, payload: Bytes): void;
+}
+
 export interface UplinkOptions extends Connect {
   host: string;
   /** 1..65535 */
@@ -28,10 +36,7 @@ export interface UplinkOptions extends Connect {
   keepAlive: number;
   /** Topic filters, at least one, asked for with QoS 1 after every connection. */
   subscriptions: readonly string[];
-  /** Connected and subscribed; messages that had waited have been written. */
-  onOnline(): void;
-  /** @param payload valid during the call */
-  onMessage(topic: string, payload: Bytes): void;
+  owner: UplinkOwner;
 }
 
 /** ms for each step of connecting: the stream, then CONNACK and SUBACK. */
@@ -135,8 +140,7 @@ export class Uplink {
   private _wait = FIRST;
   /** Uptime of the last going online. */
   private _since = 0;
-  private _onOnline: () => void;
-  private _onMessage: (topic: string, payload: Bytes) => void;
+  private _owner: UplinkOwner;
 
   /** The first attempt comes within 5 s, at random: after a mains failure a whole street starts at once. */
   constructor(
@@ -149,8 +153,7 @@ export class Uplink {
     this._look = keepAlive * LOOK;
     this._connect = encodeConnect(options);
     this._subscribe = encodeSubscribe(SUBSCRIBE, options.subscriptions);
-    this._onOnline = options.onOnline;
-    this._onMessage = options.onMessage;
+    this._owner = options.owner;
     this._streamOptions = {
       host: options.host,
       port: options.port,
@@ -316,7 +319,7 @@ export class Uplink {
       this._since = this._hal.clock.uptime();
       this._schedule.at(this._task, this._look);
       this._flush();
-      this._onOnline();
+      this._owner.greet();
     }
     return this._state !== State.Closed;
   }
@@ -330,7 +333,7 @@ export class Uplink {
     const id = acknowledge ? (data[end] << 8) | data[end + 1] : 0;
     if (acknowledge && !id) return false;
     if (packet.cut) this.oversize++;
-    else this._onMessage(readText(data, topic, end), data.subarray(payload, packet.to));
+    else this._owner.receive(readText(data, topic, end), data.subarray(payload, packet.to));
     if (this._state === State.Closed) return false;
     if (id) {
       if (!this._heard) this._heard = Heard.Something;
