@@ -11,7 +11,7 @@ import type { Board, LineConfig, Site } from './board.ts';
 import { Arbiter } from './control/arbiter.ts';
 import { Lamp } from './control/lamp.ts';
 import { Program } from './control/program.ts';
-import { Relay } from './drivers/relay.ts';
+import { AnalogDriver } from './drivers/analog.ts';
 import { Supervisor } from './health/supervisor.ts';
 import { Session } from './link/session.ts';
 import { openMeters } from './metering/meter.ts';
@@ -27,7 +27,7 @@ export class Firmware {
   readonly version: string;
   /** Name of the board configuration. */
   readonly board: string;
-  private _fault = '';
+  private _fault: unknown;
   private _lamp: Lamp;
   private _arbiter: Arbiter;
   private _session: Session | undefined;
@@ -37,7 +37,7 @@ export class Firmware {
     this.version = board.version;
     this.board = board.name;
     const schedule = new Schedule(hal.clock, this);
-    const driver = new Relay(hal, schedule, board.lamp, this);
+    const driver = new AnalogDriver(hal, schedule, board.lamp, this);
     const lamp = new Lamp(hal.clock, schedule, driver, board.lamp.minimumLevel, this);
     this._lamp = lamp;
     const program = new Program(board.program, board.utcOffset);
@@ -55,7 +55,7 @@ export class Firmware {
   status(): string {
     const command = this._arbiter.command;
     const link = this._session && this._session.uplink.online ? 'up' : 'down';
-    const fault = this._fault && `, last fault ${this._fault}`;
+    const fault = this._fault === undefined ? '' : `, last fault ${this._fault}`;
     const reason = ['default', 'override', 'sensor', 'program'][command.reason];
     return `${this._lamp.level} %, ${reason} ${command.level} %, link ${link}${fault}`;
   }

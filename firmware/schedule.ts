@@ -14,7 +14,7 @@ const LONGEST = 3600000;
 /** Tasks at most. */
 const MOST = 12;
 /** A task that has nothing to do. Beyond any uptime: 300,000 years in ms. */
-const NEVER = 1e16;
+export const NEVER = 1e16;
 
 /** A part that waits. An object, not a function: a bound one costs half a dozen variables on the interpreter. */
 export interface Task {
@@ -42,7 +42,7 @@ export class Schedule {
     this._run = this._wake.bind(this);
   }
 
-  /** Adds a task, asleep. @returns its number, for `at` and `cancel`. */
+  /** Adds a task, asleep. @returns its number, for `at`. */
   add(task: Task): number {
     const number = this._tasks.push(task) - 1;
     if (number >= MOST) throw new Error('too many tasks');
@@ -50,16 +50,11 @@ export class Schedule {
     return number;
   }
 
-  /** Runs a task once, `delay` ms from now; an earlier appointment of the same task is replaced. */
+  /** Runs a task once, `delay` ms from now (`NEVER`: it sleeps); an earlier appointment of the same task is replaced. */
   at(task: number, delay: number): void {
     const due = this._clock.uptime() + delay;
     this._due[task] = due;
     if (!this._awake && due < this._next) this._arm(due, delay);
-  }
-
-  /** The task sleeps until `at` is called again. */
-  cancel(task: number): void {
-    this._due[task] = NEVER;
   }
 
   private _arm(due: number, delay: number): void {

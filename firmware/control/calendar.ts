@@ -7,7 +7,7 @@ import { DateKind, Head, Rule } from '../link/timetable.ts';
 import { dateOf, weekdayOf } from './local-time.ts';
 
 /** @returns the big-endian unsigned 16-bit number at `at`. */
-function u16(bytes: Bytes, at: number): number {
+export function u16(bytes: Bytes, at: number): number {
   return bytes[at] * 256 + bytes[at + 1];
 }
 

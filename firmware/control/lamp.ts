@@ -4,7 +4,7 @@
  */
 import type { Clock } from '../../hal/hal.ts';
 import type { LampDriver } from '../drivers/driver.ts';
-import type { Schedule } from '../schedule.ts';
+import { NEVER, type Schedule } from '../schedule.ts';
 
 /** ms between ramp steps: 20 a second look continuous. */
 const STEP = 50;
@@ -54,7 +54,7 @@ export class Lamp {
   run(): void {
     const passed = this._clock.uptime() - this._begin;
     if (passed >= this._ramp) {
-      this._schedule.cancel(this._task);
+      this._schedule.at(this._task, NEVER);
       this._write(this._target);
       this._owner.changed();
       return;

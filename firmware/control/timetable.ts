@@ -23,7 +23,7 @@ import {
   UNKNOWN_PLACE,
 } from '../link/timetable.ts';
 import type { Plan } from './arbiter.ts';
-import { programOf } from './calendar.ts';
+import { programOf, u16 } from './calendar.ts';
 import { instantOf, offsetAt, parseZone, type Zone } from './local-time.ts';
 import type { Sensors } from './sensors.ts';
 import { SunKind, type sunEvent } from './sun.ts';
@@ -51,17 +51,23 @@ export class Timetable implements Plan {
   next = NEVER;
 
   private _bytes: Bytes = new Uint8Array(0);
-  private _view = new DataView(this._bytes.buffer);
   private _zone: Zone | undefined;
   private _placed = false;
   private _now = 0;
+  /** Where the control that ruled lies; 0 without one. */
+  private _ruler = 0;
 
-  // The program day: its date, its edges in ms UTC, and the local second at which it begins.
+  // Times of the program day are local seconds since its midnight; with an offset of 12 h the morning is after 86400.
+  /** That of `_now`, and the next one that matters. */
+  private _second = 0;
+  private _soon = 0;
+
+  // The program day: its date, its edges in ms UTC, and the second at which it begins.
   private _day = NEVER;
   private _start = 0;
   private _end = 0;
   private _shift = 0;
-  /** ms UTC at which the day would begin if its clocks did not change; when they do, and by how many ms they jump. */
+  /** ms UTC of its midnight, as if its clocks did not change; when they do, and by how many ms they jump. */
   private _base = 0;
   private _change = NEVER;
   private _jump = 0;
@@ -100,19 +106,29 @@ export class Timetable implements Plan {
     const bytes = this._read();
     this._zone = bytes && parseZone(zoneText(bytes));
     if (!bytes || !this._zone) return;
-    this._open(bytes);
+    this._bytes = bytes;
     for (let program = 0; program < bytes[Head.Programs]; program++) {
-      const at = this._place(program) + Part.Size;
+      const at = u16(bytes, Head.Size + 2 * program) + Part.Size;
       for (let period = 0; period < bytes[at - Part.Size]; period++) this._watch(at + period * Size.Period);
+    }
+  }
+
+  private _watch(period: number): void {
+    const kind = this._bytes[period + Period.Kind];
+    if (kind !== PeriodKind.Sensor && kind !== PeriodKind.AstroAndSensor) return;
+    for (let at = period + Period.Sensor; at < period + Period.A; at += 2) {
+      this._periods.push(period);
+      this._numbers.push(u16(this._bytes, at));
+      this._latches.push(true);
     }
   }
 
   /** Tells of a light sensor's reading, so that periods know the last edge even while another program rules. */
   reading(number: number, value: number): void {
+    if (this._numbers.indexOf(number) < 0) return;
     const bytes = this._read();
-    if (!bytes || this._numbers.indexOf(number) < 0) return;
-    this._open(bytes);
-    const view = this._view;
+    if (!bytes) return;
+    const view = viewOf(bytes);
     for (let i = 0; i < this._numbers.length; i++) {
       if (this._numbers[i] !== number) continue;
       if (value < view.getFloat32(this._periods[i] + Period.On)) this._latches[i] = true;
@@ -131,8 +147,7 @@ export class Timetable implements Plan {
     const bytes = this._read();
     const zone = this._zone;
     if (!bytes || !zone) return;
-    this._open(bytes);
-    this._now = now;
+    this._bytes = bytes;
     if (now < this._start || now >= this._end) {
       // The zone is asked here and not in `_enter`, because its calls go deep and the stack is short.
       const shift = bytes[Head.DayOffset] * 3600;
@@ -142,62 +157,31 @@ export class Timetable implements Plan {
       this._start = instantOf(zone, day, shift);
       this._end = instantOf(zone, day + 1, shift);
       this._shift = shift;
+      this._findChange(zone, day);
       this._enter(day, before, follows);
     }
     this.next = this._end;
     if (!this._ruled) return;
     this.program = this._today;
     this.reason = Reason.Program;
-    if (this._active()) this._follow(defaultLevel);
+    this._now = now;
+    // While the clock repeats an hour, nothing of that hour happens again.
+    this._second = ((now < this._change ? now : Math.max(this._change - 1, now + this._jump)) - this._base) / 1000;
+    this._soon = NEVER;
+    this._ruler = 0;
+    if (this._active()) this._follow();
     else this.level = 0;
-  }
-
-  private _open(bytes: Bytes): void {
-    this._bytes = bytes;
-    this._view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  }
-
-  /** @param before ms UTC at which the day before began. @param follows the last decision was about that day */
-  private _enter(day: number, before: number, follows: boolean): void {
-    const bytes = this._bytes;
-    const start = this._start;
-    this._findChange(day);
-    const ran = this._view.getUint32(Head.Assigned) * 1000 < start;
-    const yesterday = !ran ? NONE : follows ? this._today : programOf(bytes, day - 1);
-    const today = programOf(bytes, day);
-    const eve = follows ? this._suns : undefined;
-    this._day = day;
-    this._yesterday = yesterday;
-    this._today = today;
-    this._ruled = today !== NONE;
-    this._suns = [];
-    this._eve = [];
-    if (today === NONE) return;
-    const at = this._place(today);
-    const carried = bytes[at + Part.Astro] > 0;
-    let needed = carried;
-    let useful = carried;
-    for (let period = 0; period < bytes[at + Part.Periods]; period++) {
-      const kind = bytes[at + Part.Size + period * Size.Period + Period.Kind];
-      if (kind === PeriodKind.Astro || kind === PeriodKind.AstroAndSensor) needed = true;
-      if (kind !== PeriodKind.Absolute && kind !== PeriodKind.Value) useful = true;
-    }
-    this._placed = this._view.getInt32(Head.Latitude) !== UNKNOWN_PLACE;
-    this._ruled = this._placed || !needed;
-    if (!useful || !this._placed) return;
-    if (carried && yesterday === today) this._eve = eve || this._events(before, start);
-    this._suns = this._events(start, this._end);
-    if (this._suns.length > 0) this._dark = this._suns[0] > 0;
+    if (this._soon < NEVER) this._wait();
+    if (this._ruler > 0) this._ramps();
   }
 
   /** Notes how the clocks run in the program day. Source: POSIX zones change at whole seconds, at most once in a day. */
-  private _findChange(day: number): void {
-    const zone = this._zone as Zone;
+  private _findChange(zone: Zone, day: number): void {
     let early = this._start / 1000 - 1;
     let late = this._end / 1000 - 1;
     const before = offsetAt(zone, early * 1000);
     const after = offsetAt(zone, late * 1000);
-    this._base = (day * 86400 + this._shift) * 1000 - before;
+    this._base = day * DAY - before;
     this._jump = after - before;
     this._change = NEVER;
     if (before === after) return;
@@ -209,22 +193,46 @@ export class Timetable implements Plan {
     this._change = late * 1000;
   }
 
-  private _watch(period: number): void {
-    const kind = this._bytes[period + Period.Kind];
-    if (kind !== PeriodKind.Sensor && kind !== PeriodKind.AstroAndSensor) return;
-    for (let at = period + Period.Sensor; at < period + Period.A; at += 2) {
-      this._periods.push(period);
-      this._numbers.push(this._view.getUint16(at));
-      this._latches.push(true);
+  /** R5. @param before ms UTC at which the day before began. @param follows the last decision was about that day */
+  private _enter(day: number, before: number, follows: boolean): void {
+    const bytes = this._bytes;
+    const start = this._start;
+    const today = programOf(bytes, day);
+    let yesterday = NONE;
+    if ((u16(bytes, Head.Assigned) * 65536 + u16(bytes, Head.Assigned + 2)) * 1000 < start) {
+      yesterday = follows ? this._today : programOf(bytes, day - 1);
     }
+    const eve = follows ? this._suns : undefined;
+    this._day = day;
+    this._yesterday = yesterday;
+    this._today = today;
+    this._ruled = today !== NONE;
+    this._suns = [];
+    this._eve = [];
+    if (today === NONE) return;
+    const at = u16(bytes, Head.Size + 2 * today);
+    const carried = bytes[at + Part.Astro] > 0;
+    let needed = carried;
+    let useful = carried;
+    for (let period = at + Part.Size; period < at + Part.Size + bytes[at] * Size.Period; period += Size.Period) {
+      const kind = bytes[period + Period.Kind];
+      if (kind === PeriodKind.Astro || kind === PeriodKind.AstroAndSensor) needed = true;
+      if (kind !== PeriodKind.Absolute && kind !== PeriodKind.Value) useful = true;
+    }
+    const view = viewOf(bytes);
+    const latitude = view.getInt32(Head.Latitude);
+    this._placed = latitude !== UNKNOWN_PLACE;
+    this._ruled = this._placed || !needed;
+    if (!useful || !this._placed) return;
+    const longitude = view.getInt32(Head.Longitude) / 1e6;
+    if (carried && yesterday === today) this._eve = eve || this._events(before, start, latitude / 1e6, longitude);
+    this._suns = this._events(start, this._end, latitude / 1e6, longitude);
+    if (this._suns.length > 0) this._dark = this._suns[0] > 0;
   }
 
   /** @returns the sun's events in start..end, as `_suns`. Notes whether a day without is a night. */
-  private _events(start: number, end: number): number[] {
+  private _events(start: number, end: number, latitude: number, longitude: number): number[] {
     const found: number[] = [];
-    const view = this._view;
-    const latitude = view.getInt32(Head.Latitude) / 1e6;
-    const longitude = view.getInt32(Head.Longitude) / 1e6;
     // Rises lie before the solar noon, sets after it; the sun is up to 17 minutes ahead of the clock, or behind.
     const east = longitude / 360;
     const last = Math.floor(2 * ((end + 17 * MINUTE) / DAY + east));
@@ -237,17 +245,6 @@ export class Timetable implements Plan {
     return found;
   }
 
-  /** @returns where the program's bytes begin. */
-  private _place(program: number): number {
-    return this._view.getUint16(Head.Size + 2 * program);
-  }
-
-  /** @returns ms UTC of a local time, in seconds since midnight, inside the program day; as `instantOf`. */
-  private _at(second: number): number {
-    const instant = this._base + (second - this._shift + (second < this._shift ? 86400 : 0)) * 1000;
-    return instant < this._change ? instant : Math.max(this._change, instant - this._jump);
-  }
-
   /** The answer may change at `instant`. @returns whether it has come. */
   private _passed(instant: number): boolean {
     if (instant <= this._now) return true;
@@ -255,48 +252,55 @@ export class Timetable implements Plan {
     return false;
   }
 
+  /** Lets the answer change at `_soon`. A local time that is skipped acts at the end of the gap. */
+  private _wait(): void {
+    let instant = this._base + this._soon * 1000;
+    if (instant >= this._change) instant = Math.max(this._change, instant - this._jump);
+    if (instant < this.next) this.next = instant;
+  }
+
   /** Between two local times in seconds; equal ones mean the whole day, an end before the start its two edges. */
-  private _within(start: number, end: number): boolean {
-    if (start === end) return true;
-    const shift = this._shift;
-    const split = start < shift === end < shift ? start > end : start < shift;
-    const begun = this._passed(this._at(start));
-    const over = this._passed(this._at(end));
-    return split ? begun || !over : begun && !over;
+  private _within(from: number, to: number): boolean {
+    if (from === to) return true;
+    const start = from < this._shift ? from + 86400 : from;
+    const end = to < this._shift ? to + 86400 : to;
+    const second = this._second;
+    if (start > second && start < this._soon) this._soon = start;
+    if (end > second && end < this._soon) this._soon = end;
+    return start < end ? start <= second && end > second : start <= second || end > second;
   }
 
   /** R6: whether one of the program's active periods holds; a program without any is always active. */
   private _active(): boolean {
-    const at = this._place(this._today);
-    const periods = this._bytes[at + Part.Periods];
-    let active = periods === 0;
-    for (let period = 0; period < periods; period++) {
-      if (this._holds(at + Part.Size + period * Size.Period)) active = true;
-    }
+    const bytes = this._bytes;
+    const at = u16(bytes, Head.Size + 2 * this._today);
+    const end = at + Part.Size + bytes[at] * Size.Period;
+    let active = bytes[at] === 0;
+    for (let period = at + Part.Size; period < end; period += Size.Period) if (this._holds(period)) active = true;
     return active;
   }
 
   private _holds(at: number): boolean {
-    const view = this._view;
-    const a = view.getInt32(at + Period.A);
-    const b = view.getInt32(at + Period.B);
-    const kind = this._bytes[at + Period.Kind];
+    const bytes = this._bytes;
+    const a = i32(bytes, at + Period.A);
+    const b = i32(bytes, at + Period.B);
+    const kind = bytes[at];
     if (kind === PeriodKind.Absolute) return this._within(a, b);
     if (kind === PeriodKind.Astro) return this._night(a, b);
     const sensor = this._speaking(at + Period.Sensor);
     const value = this._sensors.value(sensor);
-    if (kind === PeriodKind.Value) return value !== undefined && compares(view, at, value);
+    if (kind === PeriodKind.Value) return value !== undefined && compares(bytes, at, value);
     if (value === undefined) return kind === PeriodKind.Sensor ? !this._placed || this._night(0, 0) : this._night(a, b);
     const dark = this._isDark(at, sensor, value);
     if (kind === PeriodKind.Sensor) return dark;
-    const before = view.getUint16(at + Period.BeforeSunset);
-    const surely = this._night(a, -view.getUint16(at + Period.BeforeSunrise));
+    const before = u16(bytes, at + Period.BeforeSunset);
+    const surely = this._night(a, -u16(bytes, at + Period.BeforeSunrise));
     return surely || (this._night(-before, b) && dark);
   }
 
   /** A photocell is 1 while it is dark, with an on level above its off level; other sensors measure light. */
   private _isDark(at: number, sensor: number, value: number): boolean {
-    const view = this._view;
+    const view = viewOf(this._bytes);
     if (view.getFloat32(at + Period.On) > view.getFloat32(at + Period.Off)) return value >= 1;
     for (let i = 0; i < this._periods.length; i++) {
       if (this._periods[i] === at && this._numbers[i] === sensor) return this._latches[i];
@@ -306,8 +310,8 @@ export class Timetable implements Plan {
 
   /** @returns the first of a period's two sensors that has a reading. */
   private _speaking(at: number): number {
-    const first = this._view.getUint16(at);
-    return this._sensors.value(first) === undefined ? this._view.getUint16(at + 2) : first;
+    const first = u16(this._bytes, at);
+    return this._sensors.value(first) === undefined ? u16(this._bytes, at + 2) : first;
   }
 
   /**
@@ -315,13 +319,16 @@ export class Timetable implements Plan {
    * the day are neither, and do not move.
    */
   private _night(a: number, b: number): boolean {
+    const now = this._now;
     let begun = this._dark;
     let night = false;
     for (const sun of this._suns) {
+      const edge = sun < 0 ? a * MINUTE - sun : b * MINUTE + sun;
+      if (edge > now && edge < this.next) this.next = edge;
       if (sun < 0) {
-        begun = this._passed(a * MINUTE - sun);
+        begun = edge <= now;
       } else {
-        if (!this._passed(sun + b * MINUTE) && begun) night = true;
+        if (edge > now && begun) night = true;
         begun = false;
       }
     }
@@ -329,86 +336,82 @@ export class Timetable implements Plan {
   }
 
   /** R7 to R10 */
-  private _follow(defaultLevel: number): void {
+  private _follow(): void {
     const bytes = this._bytes;
-    const at = this._place(this._today);
-    const fixed = at + Part.Size + bytes[at + Part.Periods] * Size.Period;
-    const astro = fixed + bytes[at + Part.Fixed] * Size.Point;
-    this._fixed(fixed, bytes[at + Part.Fixed], defaultLevel);
-    this._astro(astro, bytes[at + Part.Astro], bytes[at + Part.Fixed]);
-    this._dynamic(
-      astro + bytes[at + Part.Astro] * Size.Point,
-      bytes[at + Part.Dynamic],
-      bytes[at + Part.Fixed] + bytes[at + Part.Astro],
-    );
+    const at = u16(bytes, Head.Size + 2 * this._today);
+    const fixed = bytes[at + Part.Fixed];
+    const astro = bytes[at + Part.Astro];
+    const dynamic = bytes[at + Part.Dynamic];
+    let place = at + Part.Size + bytes[at] * Size.Period;
+    this._fixed(place, fixed);
+    place += fixed * Size.Point;
+    if (astro > 0) this._astro(place, astro, fixed);
+    if (dynamic > 0) this._dynamic(place + astro * Size.Point, dynamic, fixed + astro);
   }
 
   /** R7: the last switch point; before today's first one yesterday's last, else this program's own, else the default. */
-  private _fixed(at: number, count: number, defaultLevel: number): void {
-    const view = this._view;
+  private _fixed(from: number, count: number): void {
+    const bytes = this._bytes;
+    const shift = this._shift;
+    const now = this._second;
     let passed = 0;
     let ahead = count;
-    let next = this.next;
+    let soon = this._soon;
     while (passed < ahead) {
       const middle = (passed + ahead) >> 1;
-      const time = at + middle * Size.Point + FixedControl.Time;
-      const instant = this._at(view.getUint16(time) * 256 + view.getUint8(time + 2));
-      if (instant <= this._now) {
+      const at = from + middle * Size.Point + FixedControl.Time;
+      let second = (bytes[at] * 256 + bytes[at + 1]) * 256 + bytes[at + 2];
+      if (second < shift) second += 86400;
+      if (second <= now) {
         passed = middle + 1;
       } else {
         ahead = middle;
-        if (instant < next) next = instant;
+        if (second < soon) soon = second;
       }
     }
-    this.next = next;
-    this.level = defaultLevel;
-    if (passed > 0) {
-      this._take(at + (passed - 1) * Size.Point, passed - 1);
-      return;
-    }
-    const last = this._yesterday === NONE ? 0 : this._lastPoint(this._yesterday);
-    if (last > 0) this._take(last, NONE - 1);
-    else if (count > 0) this._take(at + (count - 1) * Size.Point, count - 1);
+    this._soon = soon;
+    let ruler = 0;
+    if (passed === 0 && this._yesterday !== NONE) ruler = this._lastPoint(this._yesterday);
+    this.control = passed === 0 ? count - 1 : passed - 1;
+    if (ruler > 0) this.control = NONE - 1;
+    else if (count === 0) this.control = NONE;
+    else ruler = from + this.control * Size.Point;
+    if (ruler > 0) this.level = bytes[ruler];
+    this._ruler = ruler;
   }
 
   /** @returns where the program's last switch point lies, 0 when it has none. */
   private _lastPoint(program: number): number {
-    const at = this._place(program);
-    const points = this._bytes[at + Part.Fixed];
-    if (points === 0) return 0;
-    return at + Part.Size + this._bytes[at + Part.Periods] * Size.Period + (points - 1) * Size.Point;
+    const bytes = this._bytes;
+    const at = u16(bytes, Head.Size + 2 * program);
+    const points = bytes[at + Part.Fixed];
+    return points === 0 ? 0 : at + Part.Size + bytes[at] * Size.Period + (points - 1) * Size.Point;
   }
 
-  private _take(at: number, control: number): void {
-    this.level = this._bytes[at + Control.Level];
-    this.control = control;
-    this._ramps(at);
-  }
-
-  private _ramps(at: number): void {
-    const to = this._view.getUint16(at + Control.RampTo);
-    const from = this._view.getUint16(at + Control.RampFrom);
-    this.rampTo = to === NO_RAMP ? undefined : to * 100;
-    this.rampFrom = from === NO_RAMP ? undefined : from * 100;
+  private _ramps(): void {
+    const to = u16(this._bytes, this._ruler + Control.RampTo);
+    const from = u16(this._bytes, this._ruler + Control.RampFrom);
+    if (to !== NO_RAMP) this.rampTo = to * 100;
+    if (from !== NO_RAMP) this.rampFrom = from * 100;
   }
 
   /** R8: the last sun event that has passed, today's or, when the same program ran yesterday, yesterday's. */
   private _astro(at: number, count: number, base: number): void {
-    if (count === 0) return;
     let best = this._latest(at, count, this._suns);
     if (best === NONE && this._eve.length > 0) best = this._latest(at, count, this._eve);
     const control = at + best * Size.Point;
-    if (best !== NONE) this._apply(control, this._bytes[control + Control.Level], base + best);
+    if (best !== NONE) this._apply(control, this._bytes[control], base + best);
   }
 
   /** @returns which control's instant came last, `NONE` when none has come; of equal ones the later in the list. */
-  private _latest(at: number, count: number, suns: number[]): number {
-    const view = this._view;
+  private _latest(from: number, count: number, suns: number[]): number {
+    const bytes = this._bytes;
     let best = NONE;
     let latest = -NEVER;
     for (let i = 0; i < count; i++) {
-      const side = this._bytes[at + i * Size.Point + AstroControl.Event] === 0 ? 1 : -1;
-      const offset = view.getInt16(at + i * Size.Point + AstroControl.Offset) * MINUTE;
+      const at = from + i * Size.Point;
+      const side = bytes[at + AstroControl.Event] === 0 ? 1 : -1;
+      const offset = (((u16(bytes, at + AstroControl.Offset) + 32768) & 65535) - 32768) * MINUTE;
       for (const sun of suns) {
         const instant = side * sun + offset;
         if (sun * side < 0 || !this._passed(instant) || instant < latest) continue;
@@ -422,21 +425,19 @@ export class Timetable implements Plan {
   private _apply(at: number, level: number, control: number): void {
     this.level = operate(this._bytes[at + Control.Operation], this.level, level);
     this.control = control;
-    this._ramps(at);
+    this._ruler = at;
   }
 
   /** R9: the first dynamic control of the list whose sensor is raised, or was less than its hold time ago. */
   private _dynamic(from: number, count: number, base: number): void {
-    const view = this._view;
+    const bytes = this._bytes;
     for (let i = 0; i < count; i++) {
       const at = from + i * Size.Dynamic;
-      const start = view.getUint16(at + DynamicControl.Start) * 256 + view.getUint8(at + DynamicControl.Start + 2);
-      const end = view.getUint16(at + DynamicControl.End) * 256 + view.getUint8(at + DynamicControl.End + 2);
-      if (!this._within(start, end)) continue;
-      const level = view.getUint8(at + Control.Level);
-      const sensor = this._raised(at, level === EXTERNAL);
+      if (!this._within(u24(bytes, at + DynamicControl.Start), u24(bytes, at + DynamicControl.End))) continue;
+      const external = bytes[at] === EXTERNAL;
+      const sensor = this._raised(at, external);
       if (sensor === NO_SENSOR) continue;
-      this._apply(at, level === EXTERNAL ? this._sensors.value(-sensor) || 0 : level, base + i);
+      this._apply(at, external ? this._sensors.value(-sensor) || 0 : bytes[at], base + i);
       this.sensor = sensor;
       this.reason = Reason.Sensor;
       return;
@@ -445,16 +446,13 @@ export class Timetable implements Plan {
 
   /** @returns the first of the control's sensors that is raised or still held, `NO_SENSOR` without one. */
   private _raised(at: number, external: boolean): number {
-    const view = this._view;
-    const sensors = this._sensors;
-    const hold = (view.getUint16(at + DynamicControl.Hold) * 256 + view.getUint8(at + DynamicControl.Hold + 2)) * 100;
-    let raised = NO_SENSOR;
-    for (let place = at + DynamicControl.Sensor + 2; place >= at + DynamicControl.Sensor; place -= 2) {
-      let sensor = view.getUint16(place);
-      if (sensor === NO_SENSOR && place === at + DynamicControl.Sensor) sensor = view.getUint16(Head.Presence);
-      if (sensor !== NO_SENSOR && !this._passed(sensors.until(external ? -sensor : sensor) + hold)) raised = sensor;
-    }
-    return raised;
+    const bytes = this._bytes;
+    const hold = u24(bytes, at + DynamicControl.Hold) * 100;
+    const first = u16(bytes, at + DynamicControl.Sensor) || u16(bytes, Head.Presence);
+    const second = u16(bytes, at + DynamicControl.Sensor + 2);
+    if (!this._passed(this._sensors.until(external ? -first : first) + hold)) return first;
+    if (second === NO_SENSOR || this._passed(this._sensors.until(external ? -second : second) + hold)) return NO_SENSOR;
+    return second;
   }
 }
 
@@ -465,6 +463,18 @@ function zoneText(bytes: Bytes): string {
   let text = '';
   for (let i = 0; i < bytes[Head.ZoneLength]; i++) text += String.fromCharCode(bytes[at + i]);
   return text;
+}
+
+function u24(bytes: Bytes, at: number): number {
+  return (bytes[at] * 256 + bytes[at + 1]) * 256 + bytes[at + 2];
+}
+
+function i32(bytes: Bytes, at: number): number {
+  return (bytes[at] << 24) | (bytes[at + 1] << 16) | (bytes[at + 2] << 8) | bytes[at + 3];
+}
+
+function viewOf(bytes: Bytes): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
 }
 
 /** Source: TALQ 2.7.1 `EffectOperation`; the result stays in 0..100. `Mul` treats both as percentages. */
@@ -478,9 +488,9 @@ function operate(operation: number, current: number, other: number): number {
   return Math.max(0, Math.min(100, level));
 }
 
-function compares(view: DataView, at: number, value: number): boolean {
-  const other = view.getFloat32(at + Period.On);
-  const comparison = view.getUint8(at + Period.Comparison);
+function compares(bytes: Bytes, at: number, value: number): boolean {
+  const other = viewOf(bytes).getFloat32(at + Period.On);
+  const comparison = bytes[at + Period.Comparison];
   if (comparison === Comparison.Equal) return value === other;
   if (comparison === Comparison.NotEqual) return value !== other;
   if (comparison === Comparison.GreaterOrEqual) return value >= other;

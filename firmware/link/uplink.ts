@@ -17,7 +17,7 @@ import {
   PublishFlag,
 } from '../protocols/mqtt.ts';
 import { readText } from '../protocols/text.ts';
-import type { Schedule } from '../schedule.ts';
+import { NEVER, type Schedule } from '../schedule.ts';
 
 /** Who is told. */
 export interface UplinkOwner {
@@ -208,7 +208,7 @@ export class Uplink {
   close(): void {
     this._fail();
     this._state = State.Closed;
-    this._schedule.cancel(this._task);
+    this._schedule.at(this._task, NEVER);
   }
 
   /** Makes a spare message that fits. @returns undefined: there is no place, or the payload is too long. */

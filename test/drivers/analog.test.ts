@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import sinon from 'sinon';
 import type { LampConfig } from '../../firmware/board.ts';
-import { Relay } from '../../firmware/drivers/relay.ts';
+import { AnalogDriver } from '../../firmware/drivers/analog.ts';
 import { Schedule } from '../../firmware/schedule.ts';
 import { openSim } from '../../sim/index.ts';
 
@@ -23,7 +23,7 @@ function bench(changes: Partial<LampConfig> = {}) {
       throw error;
     },
   });
-  const driver = new Relay(hal, schedule, { ...config, ...changes }, { changed });
+  const driver = new AnalogDriver(hal, schedule, { ...config, ...changes }, { changed });
   const volts = () => Math.round((hal.pins.state('DIM') ?? 0) * 10_000) / 1000;
   return { hal, driver, changed, volts, run: (ms: number) => hal.clock.run(ms), relay: () => hal.pins.state('RELAY') };
 }
