@@ -7,7 +7,7 @@
  *                 → link/session → gateway → TALQ
  */
 import type { Hal } from '../hal/hal.ts';
-import type { Board, LineConfig, Site } from './board.ts';
+import type { Board, Site } from './board.ts';
 import { Arbiter } from './control/arbiter.ts';
 import { Lamp } from './control/lamp.ts';
 import { Program } from './control/program.ts';
@@ -44,7 +44,7 @@ export class Firmware {
     const arbiter = new Arbiter(hal.clock, schedule, program, board.lamp.defaultLevel, lamp);
     this._arbiter = arbiter;
     const boot = countBoot(hal.storage);
-    const meters = openMeters(hal, schedule, linesOf(board, site), board.meters, this);
+    const meters = openMeters(hal, schedule, board.lines, board.meters, this);
     if (site && board.network.kind !== 'none') {
       this._session = new Session(hal, schedule, board, site, boot, lamp, arbiter, meters);
     }
@@ -82,11 +82,4 @@ export class Firmware {
  */
 export function start(hal: Hal, board: Board, site: Site | undefined): Firmware {
   return new Firmware(hal, board, site);
-}
-
-/** Hosts name their serial ports by path, which differs from site to site. */
-function linesOf(board: Board, site: Site | undefined): readonly LineConfig[] {
-  const paths = site && site.paths;
-  if (!paths) return board.lines;
-  return board.lines.map((line, i) => Object.assign({}, line, { port: paths[i] || line.port }));
 }

@@ -19,7 +19,7 @@ export class Lamp {
 
   /**
    * @param _minimum %, the lowest lit level of the gear
-   * @param _owner told when the lamp has reached a new level
+   * @param _owner told when a ramp begins, and when the lamp has reached a new level
    */
   constructor(
     private _clock: Clock,
@@ -48,6 +48,7 @@ export class Lamp {
     this._begin = this._clock.uptime();
     this._ramp = ramp;
     this.run();
+    if (ramp > 0) this._owner.changed();
   }
 
   /** A step of the ramp. @internal */
