@@ -1,13 +1,17 @@
 /** A board's program: the only file that joins the interpreter's HAL, the compiled configuration and the site. */
 import board from 'virtual:board';
 import { openHal } from '../hal/espruino/index.ts';
-import type { Site } from './board.ts';
-import { start } from './main.ts';
+import type { Board, Site } from './board.ts';
+import { type Firmware, start } from './main.ts';
 
-const text = require('Storage').read('site.json');
-const site: Site | undefined = text === undefined ? undefined : JSON.parse(text);
-if (site && site.paths) {
+/** In a function, so that the configuration and the site do not stay in memory as globals. */
+function launch(configured: Board): Firmware {
+  const text = require('Storage').read('site.json');
+  const site: Site | undefined = text === undefined ? undefined : JSON.parse(text);
   // Hosts name their serial ports by path, which differs from site to site.
-  for (let i = 0; i < board.lines.length; i++) board.lines[i].port = site.paths[i] || board.lines[i].port;
+  const paths = site && site.paths;
+  if (paths) for (let i = 0; i < paths.length; i++) configured.lines[i].port = paths[i];
+  return start(openHal(), configured, site);
 }
-global.rvb = start(openHal(), board, site);
+
+global.rvb = launch(board);
