@@ -12,7 +12,7 @@ const LANES = [
     ['types (desktop)', 'tsc', ['-p', 'tsconfig.json']],
     ['types (interpreter)', 'tsc', ['-p', 'tsconfig.firmware.json']],
     ['bundles and dialect', 'rollup', ['-c', '--silent']],
-    ['size', process.execPath, ['scripts/size.mjs']],
+    ['size', process.execPath, ['scripts/size.mjs', '--dist', 'dist']],
   ],
   [['tests', 'mocha', []]],
 ];
@@ -21,12 +21,19 @@ const PATH = [resolve('node_modules/.bin'), process.env.PATH].join(delimiter);
 const seconds = (since) => `${((Date.now() - since) / 1000).toFixed(1)} s`;
 const failures = [];
 
+/** ms after which a step counts as hanging. */
+const PATIENCE = 300_000;
+
 /** @returns {Promise<void>} when the step has ended, well or badly */
 function run([name, command, args]) {
   return new Promise((done) => {
     const start = Date.now();
     let output = '';
-    const child = spawn(command, args, { env: { ...process.env, PATH }, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(command, args, {
+      env: { ...process.env, PATH },
+      stdio: ['ignore', 'pipe', 'pipe'],
+      timeout: PATIENCE,
+    });
     const take = (chunk) => {
       output += chunk;
     };

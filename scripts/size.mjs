@@ -4,7 +4,8 @@
  * With ESPRUINO set, jsvars are measured: the bundle runs from the interpreter's flash with a broker and a Modbus meter
  * that answer, until it has reported. A bundle whose drivers the Linux build lacks, and every bundle without ESPRUINO, is
  * estimated: a count over its syntax tree, plus the run-time state of the last measured bundle (`runtime` in the budget).
- * `--parts BOARD` lists what dominates, `--estimate` measures nothing, `--budget FILE` takes another budget.
+ * `--parts BOARD` lists what dominates, `--estimate` measures nothing, `--budget FILE` takes another budget,
+ * `--dist DIR` takes the scripts that the build left there.
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -17,7 +18,7 @@ import { originalPositionFor, TraceMap } from '@jridgewell/trace-mapping';
 import { parse } from 'acorn';
 import { Aedes } from 'aedes';
 import jsmodbus from 'jsmodbus';
-import { boardNames } from './board-config.mjs';
+import { boardNames, loadConfig } from './board-config.mjs';
 import { bundle } from './bundle.mjs';
 import { isClass, isFunction } from './dialect/scope.mjs';
 import { boot, interpreter } from './interpreter.mjs';
@@ -224,10 +225,19 @@ async function sizeOf(made, estimate) {
   return interpreter() ? measure(made) : { reason: 'ESPRUINO is not set' };
 }
 
+/** What the build left in `directory`, as `bundle` gives it. */
+async function readBuilt(name, directory) {
+  const { board, interpreter: build } = await loadConfig(name);
+  const file = join(directory, `${name}.js`);
+  const map = existsSync(`${file}.map`) ? JSON.parse(readFileSync(`${file}.map`, 'utf8')) : undefined;
+  return { code: readFileSync(file, 'latin1'), map, board, interpreter: build };
+}
+
 async function main() {
   const { values } = parseArgs({
     options: {
       budget: { type: 'string', default: 'size-budget.json' },
+      dist: { type: 'string' },
       estimate: { type: 'boolean', default: false },
       parts: { type: 'string' },
     },
@@ -235,7 +245,7 @@ async function main() {
   const { runtime, boards } = JSON.parse(readFileSync(values.budget, 'utf8'));
   const sizes = await Promise.all(
     boardNames().map(async (name) => {
-      const made = await bundle({ board: name });
+      const made = values.dist ? await readBuilt(name, values.dist) : await bundle({ board: name });
       const { code } = made;
       const measured = await sizeOf(made, values.estimate);
       const estimate = staticCount(code) + runtime;
