@@ -3,7 +3,8 @@
  * Source: TALQ 2.7.1 data model, CalendarRule, ccDate and ccDay.
  */
 import type { Bytes } from '../../hal/hal.ts';
-import { DateKind, Head, Rule } from '../link/timetable.ts';
+import { AckCode } from '../link/messages.ts';
+import { DateKind, Head, NONE, Part, Rule, Size, TIMETABLE_VERSION } from '../link/timetable.ts';
 import { dateOf, weekdayOf } from './local-time.ts';
 
 /** @returns the big-endian unsigned 16-bit number at `at`. */
@@ -62,4 +63,36 @@ function matches(bytes: Bytes, at: number, inYear: number, weekday: number, whic
   }
   if (weekdays > 0 || ranges > 0) return false;
   return u16(bytes, at + Rule.MonthDays) + u16(bytes, at + Rule.MonthDays + 2) === 0;
+}
+
+/**
+ * Looks whether a timetable can be run before it is stored: its parts lie inside it, its rules name programs that it has,
+ * and it is not more than the board holds.
+ *
+ * @param limits bytes, rules, programs, switch points a program
+ * @returns `Done`, `Malformed` or `TooLarge`
+ */
+export function check(bytes: Bytes, limits: readonly number[]): AckCode {
+  const length = bytes.length;
+  if (length < Head.Size + 4 || bytes[Head.Version] !== TIMETABLE_VERSION) return AckCode.Malformed;
+  const programs = bytes[Head.Programs];
+  if (length > limits[0] || bytes[Head.Rules] > limits[1] || programs > limits[2]) return AckCode.TooLarge;
+  let at = Head.Size + 2 * programs;
+  const last = bytes[Head.DefaultProgram];
+  if (last !== NONE && last >= programs) return AckCode.Malformed;
+  for (let rule = 0; rule < bytes[Head.Rules]; rule++) {
+    if (!(bytes[at + Rule.Program] < programs)) return AckCode.Malformed;
+    at += Rule.Ranges + 4 * bytes[at + Rule.RangeCount];
+  }
+  at += bytes[Head.ZoneLength];
+  for (let program = 0; program < programs; program++) {
+    if (u16(bytes, Head.Size + 2 * program) !== at) return AckCode.Malformed;
+    if (bytes[at + Part.Fixed] > limits[3]) return AckCode.TooLarge;
+    at +=
+      Part.Size +
+      bytes[at + Part.Periods] * Size.Period +
+      (bytes[at + Part.Fixed] + bytes[at + Part.Astro]) * Size.Point +
+      bytes[at + Part.Dynamic] * Size.Dynamic;
+  }
+  return at + 4 === length ? AckCode.Done : AckCode.Malformed;
 }

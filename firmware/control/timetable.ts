@@ -54,7 +54,14 @@ export class Timetable implements Plan {
   private _zone: Zone | undefined;
   private _placed = false;
   private _now = 0;
-  /** Where the control that ruled lies; 0 without one. */
+
+  // What the clock alone decides (R6 to R8), and from when until when that holds, ms UTC.
+  private _from = 0;
+  private _until = 0;
+  private _lit = false;
+  private _level = 0;
+  private _point = NONE;
+  /** Where that control lies; 0 without one. */
   private _ruler = 0;
 
   // Times of the program day are local seconds since its midnight; with an offset of 12 h the morning is after 86400.
@@ -75,6 +82,11 @@ export class Timetable implements Plan {
   private _yesterday = NONE;
   /** Whether today's program can run: there is one, and the place is known if it follows the sun. */
   private _ruled = false;
+  /** Whether its active periods ask sensors. */
+  private _sensed = false;
+  /** Where it lies, and its dynamic controls. */
+  private _place = 0;
+  private _effects = 0;
   /** The sun's events in the program day, ms UTC: a rise as it is, a set as its negative. In order of time. */
   private _suns: number[] = [];
   /** Those of the day before, while its last control of the sun may still hold. */
@@ -167,12 +179,13 @@ export class Timetable implements Plan {
     this._now = now;
     // While the clock repeats an hour, nothing of that hour happens again.
     this._second = ((now < this._change ? now : Math.max(this._change - 1, now + this._jump)) - this._base) / 1000;
-    this._soon = NEVER;
-    this._ruler = 0;
-    if (this._active()) this._follow();
-    else this.level = 0;
-    if (this._soon < NEVER) this._wait();
-    if (this._ruler > 0) this._ramps();
+    if (now < this._from || now >= this._until || this._sensed) this._follow(defaultLevel);
+    this.next = this._until;
+    this.level = this._level;
+    this.control = this._point;
+    let ruler = this._ruler;
+    if (this._lit) ruler = this._react() || ruler;
+    if (ruler > 0) this._ramps(ruler);
   }
 
   /** Notes how the clocks run in the program day. Source: POSIX zones change at whole seconds, at most once in a day. */
@@ -204,6 +217,7 @@ export class Timetable implements Plan {
     }
     const eve = follows ? this._suns : undefined;
     this._day = day;
+    this._until = 0;
     this._yesterday = yesterday;
     this._today = today;
     this._ruled = today !== NONE;
@@ -211,14 +225,20 @@ export class Timetable implements Plan {
     this._eve = [];
     if (today === NONE) return;
     const at = u16(bytes, Head.Size + 2 * today);
+    const fixed = at + Part.Size + bytes[at] * Size.Period;
     const carried = bytes[at + Part.Astro] > 0;
     let needed = carried;
     let useful = carried;
-    for (let period = at + Part.Size; period < at + Part.Size + bytes[at] * Size.Period; period += Size.Period) {
-      const kind = bytes[period + Period.Kind];
+    let sensed = false;
+    for (let period = at + Part.Size; period < fixed; period += Size.Period) {
+      const kind = bytes[period];
       if (kind === PeriodKind.Astro || kind === PeriodKind.AstroAndSensor) needed = true;
       if (kind !== PeriodKind.Absolute && kind !== PeriodKind.Value) useful = true;
+      if (kind !== PeriodKind.Absolute && kind !== PeriodKind.Astro) sensed = true;
     }
+    this._place = at;
+    this._effects = fixed + (bytes[at + Part.Fixed] + bytes[at + Part.Astro]) * Size.Point;
+    this._sensed = sensed;
     const view = viewOf(bytes);
     const latitude = view.getInt32(Head.Latitude);
     this._placed = latitude !== UNKNOWN_PLACE;
@@ -272,11 +292,10 @@ export class Timetable implements Plan {
 
   /** R6: whether one of the program's active periods holds; a program without any is always active. */
   private _active(): boolean {
-    const bytes = this._bytes;
-    const at = u16(bytes, Head.Size + 2 * this._today);
-    const end = at + Part.Size + bytes[at] * Size.Period;
-    let active = bytes[at] === 0;
-    for (let period = at + Part.Size; period < end; period += Size.Period) if (this._holds(period)) active = true;
+    const first = this._place + Part.Size;
+    const end = first + this._bytes[this._place] * Size.Period;
+    let active = first === end;
+    for (let period = first; period < end; period += Size.Period) if (this._holds(period)) active = true;
     return active;
   }
 
@@ -335,18 +354,25 @@ export class Timetable implements Plan {
     return night || begun;
   }
 
-  /** R7 to R10 */
-  private _follow(): void {
-    const bytes = this._bytes;
-    const at = u16(bytes, Head.Size + 2 * this._today);
-    const fixed = bytes[at + Part.Fixed];
-    const astro = bytes[at + Part.Astro];
-    const dynamic = bytes[at + Part.Dynamic];
-    let place = at + Part.Size + bytes[at] * Size.Period;
-    this._fixed(place, fixed);
-    place += fixed * Size.Point;
-    if (astro > 0) this._astro(place, astro, fixed);
-    if (dynamic > 0) this._dynamic(place + astro * Size.Point, dynamic, fixed + astro);
+  /** R6 to R8 */
+  private _follow(defaultLevel: number): void {
+    this._soon = NEVER;
+    this._level = 0;
+    this._point = NONE;
+    this._ruler = 0;
+    this._lit = this._active();
+    if (this._lit) {
+      const at = this._place;
+      const fixed = this._bytes[at + Part.Fixed];
+      const astro = this._bytes[at + Part.Astro];
+      const from = this._effects - (fixed + astro) * Size.Point;
+      this._level = defaultLevel;
+      this._fixed(from, fixed);
+      if (astro > 0) this._astro(from + fixed * Size.Point, astro, fixed);
+    }
+    if (this._soon < NEVER) this._wait();
+    this._from = this._now;
+    this._until = this.next;
   }
 
   /** R7: the last switch point; before today's first one yesterday's last, else this program's own, else the default. */
@@ -370,14 +396,14 @@ export class Timetable implements Plan {
       }
     }
     this._soon = soon;
-    let ruler = 0;
-    if (passed === 0 && this._yesterday !== NONE) ruler = this._lastPoint(this._yesterday);
-    this.control = passed === 0 ? count - 1 : passed - 1;
-    if (ruler > 0) this.control = NONE - 1;
-    else if (count === 0) this.control = NONE;
-    else ruler = from + this.control * Size.Point;
-    if (ruler > 0) this.level = bytes[ruler];
+    let point = (passed > 0 ? passed : count) - 1;
+    let ruler = passed === 0 && this._yesterday !== NONE ? this._lastPoint(this._yesterday) : 0;
+    if (ruler > 0) point = NONE - 1;
+    else if (count > 0) ruler = from + point * Size.Point;
+    else return;
+    this._point = point;
     this._ruler = ruler;
+    this._level = bytes[ruler];
   }
 
   /** @returns where the program's last switch point lies, 0 when it has none. */
@@ -388,9 +414,10 @@ export class Timetable implements Plan {
     return points === 0 ? 0 : at + Part.Size + bytes[at] * Size.Period + (points - 1) * Size.Point;
   }
 
-  private _ramps(): void {
-    const to = u16(this._bytes, this._ruler + Control.RampTo);
-    const from = u16(this._bytes, this._ruler + Control.RampFrom);
+  private _ramps(control: number): void {
+    const bytes = this._bytes;
+    const to = u16(bytes, control + Control.RampTo);
+    const from = u16(bytes, control + Control.RampFrom);
     if (to !== NO_RAMP) this.rampTo = to * 100;
     if (from !== NO_RAMP) this.rampFrom = from * 100;
   }
@@ -399,8 +426,12 @@ export class Timetable implements Plan {
   private _astro(at: number, count: number, base: number): void {
     let best = this._latest(at, count, this._suns);
     if (best === NONE && this._eve.length > 0) best = this._latest(at, count, this._eve);
+    if (best === NONE) return;
+    const bytes = this._bytes;
     const control = at + best * Size.Point;
-    if (best !== NONE) this._apply(control, this._bytes[control], base + best);
+    this._level = operate(bytes[control + Control.Operation], this._level, bytes[control]);
+    this._point = base + best;
+    this._ruler = control;
   }
 
   /** @returns which control's instant came last, `NONE` when none has come; of equal ones the later in the list. */
@@ -422,37 +453,46 @@ export class Timetable implements Plan {
     return best;
   }
 
-  private _apply(at: number, level: number, control: number): void {
-    this.level = operate(this._bytes[at + Control.Operation], this.level, level);
-    this.control = control;
-    this._ruler = at;
-  }
-
-  /** R9: the first dynamic control of the list whose sensor is raised, or was less than its hold time ago. */
-  private _dynamic(from: number, count: number, base: number): void {
+  /**
+   * R9: the first dynamic control of the list whose sensor is raised, or was less than its hold time ago.
+   * @returns where it lies, 0 without one
+   */
+  private _react(): number {
     const bytes = this._bytes;
-    for (let i = 0; i < count; i++) {
-      const at = from + i * Size.Dynamic;
-      if (!this._within(u24(bytes, at + DynamicControl.Start), u24(bytes, at + DynamicControl.End))) continue;
+    const count = bytes[this._place + Part.Dynamic];
+    let found = 0;
+    this._soon = NEVER;
+    for (let i = 0; i < count && found === 0; i++) {
+      const at = this._effects + i * Size.Dynamic;
+      const start = u24(bytes, at + DynamicControl.Start);
+      const end = u24(bytes, at + DynamicControl.End);
+      if (!this._within(start, end)) continue;
       const external = bytes[at] === EXTERNAL;
       const sensor = this._raised(at, external);
       if (sensor === NO_SENSOR) continue;
-      this._apply(at, external ? this._sensors.value(-sensor) || 0 : bytes[at], base + i);
+      const level = external ? this._sensors.value(-sensor) || 0 : bytes[at];
+      this.level = operate(bytes[at + Control.Operation], this.level, level);
+      this.control = bytes[this._place + Part.Fixed] + bytes[this._place + Part.Astro] + i;
       this.sensor = sensor;
       this.reason = Reason.Sensor;
-      return;
+      found = at;
     }
+    if (this._soon < NEVER) this._wait();
+    return found;
   }
 
   /** @returns the first of the control's sensors that is raised or still held, `NO_SENSOR` without one. */
   private _raised(at: number, external: boolean): number {
     const bytes = this._bytes;
-    const hold = u24(bytes, at + DynamicControl.Hold) * 100;
     const first = u16(bytes, at + DynamicControl.Sensor) || u16(bytes, Head.Presence);
+    if (this._lasts(at, external ? -first : first)) return first;
     const second = u16(bytes, at + DynamicControl.Sensor + 2);
-    if (!this._passed(this._sensors.until(external ? -first : first) + hold)) return first;
-    if (second === NO_SENSOR || this._passed(this._sensors.until(external ? -second : second) + hold)) return NO_SENSOR;
-    return second;
+    return second !== NO_SENSOR && this._lasts(at, external ? -second : second) ? second : NO_SENSOR;
+  }
+
+  private _lasts(at: number, sensor: number): boolean {
+    const until = this._sensors.until(sensor);
+    return until > 0 && !this._passed(until + u24(this._bytes, at + DynamicControl.Hold) * 100);
   }
 }
 
