@@ -215,7 +215,7 @@ export class Timetable implements Plan {
     if ((u16(bytes, Head.Assigned) * 65536 + u16(bytes, Head.Assigned + 2)) * 1000 < start) {
       yesterday = follows ? this._today : programOf(bytes, day - 1);
     }
-    const eve = follows ? this._suns : undefined;
+    const eve = this._suns;
     this._day = day;
     this._until = 0;
     this._yesterday = yesterday;
@@ -245,8 +245,16 @@ export class Timetable implements Plan {
     this._ruled = this._placed || !needed;
     if (!useful || !this._placed) return;
     const longitude = view.getInt32(Head.Longitude) / 1e6;
-    if (carried && yesterday === today) this._eve = eve || this._events(before, start, latitude / 1e6, longitude);
-    this._suns = this._events(start, this._end, latitude / 1e6, longitude);
+    const again = carried && yesterday === today;
+    const from = again && !follows ? before : start;
+    const suns = this._events(from, this._end, latitude / 1e6, longitude);
+    this._suns = suns;
+    if (from < start) {
+      this._eve = suns.filter((sun) => Math.abs(sun) < start);
+      this._suns = suns.slice(this._eve.length);
+    } else if (again) {
+      this._eve = eve;
+    }
     if (this._suns.length > 0) this._dark = this._suns[0] > 0;
   }
 

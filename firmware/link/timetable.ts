@@ -3,7 +3,7 @@
  * TALQ objects and stored by the controller as it came, so that a decision reads the bytes where they lie. Big-endian.
  * Instants of the day are seconds since local midnight. Controls stand in the order of the program day.
  *
- *     header | offset of each program, u16 | rules | time zone, POSIX TZ text | programs
+ *     header | offset of each program, u16 | rules | time zone, POSIX TZ text | programs | CRC-32 of all before, u32
  *
  * PROTOCOL.md shows it field by field. Source of the objects: TALQ 2.7.1 data model, Calendar and ControlProgramOne.
  */

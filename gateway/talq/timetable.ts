@@ -2,6 +2,7 @@
  * Compiles a TALQ calendar and its programs to the timetable that one controller stores and runs, and says what is wrong
  * with those that cannot be run. The layout is `firmware/link/timetable.ts`.
  */
+import { crc32 } from 'crc';
 import {
   AstroControl,
   type Comparison,
@@ -176,7 +177,10 @@ export function compileTimetable(
     head.writeUInt16BE(at, Head.Size + 2 * i);
     at += body.length;
   }
-  return Buffer.concat([head, ...rules, zone, ...bodies]);
+  const body = Buffer.concat([head, ...rules, zone, ...bodies]);
+  const check = Buffer.alloc(4);
+  check.writeUInt32BE(crc32(body) >>> 0);
+  return Buffer.concat([body, check]);
 }
 
 function ruleBytes(rule: CalendarRule, program: number, where: string): Buffer {
