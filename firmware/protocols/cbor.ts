@@ -81,34 +81,35 @@ export class CborWriter {
     this._push(value === undefined ? 0xf7 : value === null ? 0xf6 : value ? 0xf5 : 0xf4);
   }
 
-  /** Integers in a row, each an item (or a key). A fraction is cut off from 24 on. */
+  /** Numbers in a row, each an item (or a key). */
   numbers(values: readonly (number | null)[]): void {
     const push = this._push;
-    // Frequent cases come first and stay short: skipped text costs time, too.
+    // No call and little text for what is frequent: text that is skipped costs time, too.
     for (const value of values as readonly number[]) {
-      if (value >= 256)
-        if (value < 65536) push(25, value >> 8, value);
-        else this.number(value);
-      else if (value >= 24) push(24, value);
-      else if (value >>> 0 === value) push(value);
+      if (value >>> 0 === value)
+        if (value > 255)
+          if (value < 65536) push(25, value >> 8, value);
+          else this._head(0, value);
+        else if (value > 23) push(24, value);
+        else push(value);
       else this._other(value);
     }
   }
 
   /**
    * Pairs of a map with consecutive keys, from `key` to 23 at most; undefined values are left out, as are their keys.
-   * Unsigned integers below 2^32 cost half of what `number` does; a fraction is cut off from 24 on.
+   * Unsigned integers below 2^32 cost half of what `number` does.
    */
   pairs(key: number, values: readonly (number | null | undefined)[]): void {
     const push = this._push;
     let next = key;
     for (const value of values as readonly number[]) {
-      if (value >= 256)
-        if (value < 65536) push(next++, 25, value >> 8, value);
-        else if (value < 4294967296) push(next++, 26, value >> 24, value >> 16, value >> 8, value);
-        else this._other(value, next++);
-      else if (value >= 24) push(next++, 24, value);
-      else if (value >>> 0 === value) push(next++, value);
+      if (value >>> 0 === value)
+        if (value > 255)
+          if (value < 65536) push(next++, 25, value >> 8, value);
+          else push(next++, 26, value >> 24, value >> 16, value >> 8, value);
+        else if (value > 23) push(next++, 24, value);
+        else push(next++, value);
       else this._other(value, next++);
     }
   }
@@ -272,12 +273,17 @@ function simpleValue(data: Bytes, at: number, first: number, argument: number): 
   return undefined;
 }
 
-/** @param bits a float16. Source: RFC 8949 Appendix D, IEEE 754. */
+/** @param bits a float16. Source: RFC 8949 Appendix D, IEEE 754. Powers are not exact on the interpreter. */
 function fromHalf(bits: number): number {
   const exponent = (bits >> 10) & 31;
   const mantissa = bits & 1023;
-  let value = (mantissa + 1024) * Math.pow(2, exponent - 25);
-  if (exponent === 0) value = mantissa / 16777216;
-  else if (exponent === 31) value = mantissa ? NaN : Infinity;
+  let value = mantissa / 16777216;
+  if (exponent === 31) {
+    value = mantissa ? NaN : Infinity;
+  } else if (exponent > 0) {
+    const view = new DataView(new ArrayBuffer(4));
+    view.setUint32(0, ((exponent + 112) << 23) | (mantissa << 13));
+    value = view.getFloat32(0);
+  }
   return bits & 0x8000 ? -value : value;
 }

@@ -176,33 +176,28 @@ describe('CBOR writer', () => {
     assert.equal(hex(narrow.finish()), '01');
   });
 
-  it('cuts fractions off in rows: 24.9, 255.5 and 65,535.5 travel as 24, 255 and 65,535, and 23.5 as a float', () => {
+  it('takes fractions in rows for what they are: 23.5, 255.5 and 65,535.5', () => {
+    const floats = ['f94de0', 'f95bfc', 'fa477fff80'];
     assert.equal(
-      written((to) => to.numbers([24.9, 255.5, 65535.5, 23.5])),
-      '181818ff19fffff94de0',
+      written((to) => to.numbers([23.5, 255.5, 65535.5])),
+      floats.join(''),
     );
     assert.equal(
-      written((to) => to.pairs(0, [24.9, 255.5, 65535.5, 23.5])),
-      '00181801 18ff0219ffff03f94de0'.replace(' ', ''),
+      written((to) => to.pairs(0, [23.5, 255.5, 65535.5])),
+      `00${floats[0]}01${floats[1]}02${floats[2]}`,
     );
   });
 
-  it('is read by cbor-x as meant: 1,000 random arrays of integers in a row and of numbers one by one', () => {
-    const integer = fc.oneof(fc.maxSafeInteger(), fc.integer(), fc.nat(70000));
+  it('is read by cbor-x as meant: 1,000 random arrays of numbers', () => {
+    const number = fc.oneof(fc.maxSafeInteger(), fc.integer(), fc.nat(70000), fc.double(), fc.float());
     fc.assert(
-      fc.property(
-        fc.array(integer, { maxLength: 20 }),
-        fc.array(fc.double(), { maxLength: 20 }),
-        (integers, numbers) => {
-          const values = [...integers, ...numbers];
-          writer.array(values.length);
-          writer.numbers(integers);
-          for (const number of numbers) writer.number(number);
-          const data = writer.finish() as Uint8Array;
-          assert.deepEqual(plainPeer(peer.decode(data)), plain(values));
-          assert.deepEqual(plain(decode(data)), plain(values));
-        },
-      ),
+      fc.property(fc.array(number, { maxLength: 20 }), (values) => {
+        writer.array(values.length);
+        writer.numbers(values);
+        const data = writer.finish() as Uint8Array;
+        assert.deepEqual(plainPeer(peer.decode(data)), plain(values));
+        assert.deepEqual(plain(decode(data)), plain(values));
+      }),
       { numRuns: 1000, seed: 1 },
     );
   });
