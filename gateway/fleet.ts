@@ -23,8 +23,9 @@ const FIRST_WAIT = 5000;
 const LONGEST_WAIT = 300000;
 /** ms between telling the time and repeating a command that needs it. */
 const AFTER_TIME = 1000;
-/** ms that an unacknowledged command without an expiration is kept. */
+/** ms that an unacknowledged override without an expiration is kept, and a sensor's pulse; settings are kept for ever. */
 const LIFETIME = 86400000;
+const PULSE_LIFETIME = 10000;
 const TIME_PERIOD = 3600000;
 /** Complaints per minute about messages that cannot be understood. */
 const MOST_COMPLAINTS = 20;
@@ -59,8 +60,8 @@ export interface Controller {
   readings: (Reading | undefined)[][];
 }
 
-/** How a command ended. 'superseded': a later command made it pointless. */
-export type Outcome = 'done' | 'refused' | 'expired' | 'superseded';
+/** How a command ended. 'superseded': a later command made it pointless; 'tooLarge': more than the controller holds. */
+export type Outcome = 'done' | 'refused' | 'tooLarge' | 'expired' | 'superseded';
 export type Change = 'birth' | 'link' | 'report';
 
 interface Pending {
@@ -126,14 +127,14 @@ export class Fleet {
   }
 
   /**
-   * Sends a command until the controller acknowledges it, it expires, or a later one replaces it: one that acts at once
-   * replaces everything before it, one with a later start only others of its kind.
+   * Sends a command until the controller acknowledges it, it expires, or a later one replaces it: an override that acts
+   * at once replaces all before it, one with a later start only others like it, and a setting the same setting.
    */
   submit(id: string, command: FieldCommand): Promise<Outcome> {
     this.number = (this.number + 1) % 4294967296;
     const queue = this.pending.get(id) ?? [];
     for (const other of [...queue]) {
-      if (command.start === undefined || other.command.start !== undefined) this.settle(id, other, 'superseded');
+      if (replaces(command, other.command)) this.settle(id, other, 'superseded');
     }
     return new Promise((settle) => {
       const pending: Pending = {
@@ -241,7 +242,8 @@ export class Fleet {
       });
     });
     const same =
-      state && state.command === rest.command && state.reason === rest.reason && state.reference === rest.reference;
+      state !== undefined &&
+      (['command', 'reason', 'reference', 'program', 'sensor'] as const).every((key) => state[key] === rest[key]);
     const held = same ? state.since : time;
     controller.state = {
       ...rest,
@@ -260,7 +262,7 @@ export class Fleet {
       pending.cancel();
       pending.cancel = this.clock.after(AFTER_TIME, () => this.send(id, pending));
     } else if (code === AckCode.Done) this.settle(id, pending, 'done');
-    else this.settle(id, pending, code === AckCode.Expired ? 'expired' : 'refused');
+    else this.settle(id, pending, FAILURES[code] ?? 'refused');
   }
 
   private sendAll(id: string): void {
@@ -273,8 +275,7 @@ export class Fleet {
 
   private send(id: string, pending: Pending): void {
     pending.cancel();
-    const { expiration } = pending.command;
-    const end = expiration === undefined ? pending.givenAt + LIFETIME : expiration * 1000;
+    const end = endOf(pending.command, pending.givenAt);
     const now = this.clock.now();
     if (now >= end) {
       this.settle(id, pending, 'expired');
@@ -311,9 +312,26 @@ export class Fleet {
   }
 }
 
-/** What a birth says of the product, apart from how often it was started. */
+/** What a birth says of the product, apart from how often it was started and what it was told to keep. */
 function describe(birth: Birth): string {
-  return JSON.stringify({ ...birth, boot: 0, reset: 0 });
+  return JSON.stringify({ ...birth, boot: 0, reset: 0, timetable: 0 });
+}
+
+const FAILURES: { [code: number]: Outcome } = { [AckCode.Expired]: 'expired', [AckCode.TooLarge]: 'tooLarge' };
+
+function replaces(command: FieldCommand, other: FieldCommand): boolean {
+  const commands = [CommandKind.Override, CommandKind.Resume];
+  if (commands.includes(command.kind) && commands.includes(other.kind)) {
+    return command.start === undefined || other.start !== undefined;
+  }
+  return command.kind === other.kind && command.sensor === other.sensor;
+}
+
+/** @returns ms UTC after which the command is no longer sent. */
+function endOf({ kind, expiration }: FieldCommand, givenAt: number): number {
+  if (kind === CommandKind.Timetable || kind === CommandKind.DefaultLevel) return Number.POSITIVE_INFINITY;
+  if (expiration !== undefined) return expiration * 1000;
+  return givenAt + (kind === CommandKind.Sensor ? PULSE_LIFETIME : LIFETIME);
 }
 
 /** Takes every command back: the lamp returns to its program or default level. */

@@ -11,7 +11,12 @@ import { Fleet, SUBSCRIPTIONS } from './fleet.ts';
 import { openFileStore, openMemoryStore } from './store.ts';
 import { BASE, buildApi, type Peer } from './talq/api.ts';
 import { CmsConnection } from './talq/cms.ts';
-import { Model } from './talq/model.ts';
+import { Library } from './talq/library.ts';
+import { Model, type Place } from './talq/model.ts';
+import { describeServices, limitsOf } from './talq/services.ts';
+import { posixZone } from './talq/time-zones.ts';
+import { Timetables } from './talq/timetables.ts';
+import { onEarth } from './talq/writes.ts';
 
 export interface GatewayOptions {
   /** Address to listen on; also of the embedded broker. Absent: 127.0.0.1 */
@@ -28,6 +33,15 @@ export interface GatewayOptions {
   insecureHttp?: boolean;
   /** Where addresses and the CMS's settings are kept. Absent: they are forgotten at the end. */
   dataDirectory?: string;
+  /** Time zone of devices until a CMS says otherwise: an IANA name or a POSIX TZ string. Absent: UTC */
+  timeZone?: string;
+  /** Where devices are until a CMS says otherwise; absent: nobody knows, and lamps do without the sun. */
+  location?: Place;
+  /**
+   * Local hour at which a program day starts. Absent: 12, so that a night is one program day and an exception in the
+   * calendar holds from dusk to dawn.
+   */
+  dayOffset?: 0 | 12;
   /** ms UTC; a bench passes its simulated time. */
   now(): number;
   log(line: string): void;
@@ -46,8 +60,12 @@ export interface Gateway {
 
 /** Starts a gateway. Rejects with a message for the operator: an occupied port, an unsafe address, damaged data. */
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
-  const { host = '127.0.0.1', port, log } = options;
+  const { host = '127.0.0.1', port, timeZone = 'Etc/UTC', location, dayOffset = 12, log } = options;
   checkSafety(host, options);
+  const zone = posixZone(timeZone);
+  if ('error' in zone) throw new Error(zone.error);
+  if (location && !onEarth(location))
+    throw new Error(`${location.latitude}, ${location.longitude} is not on the globe`);
   const closers: (() => unknown)[] = [];
   const close = async (): Promise<void> => {
     for (let closer = closers.pop(); closer; closer = closers.pop()) await closer();
@@ -62,13 +80,23 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
 
     let client: BrokerClient | undefined;
     const fleet = new Fleet(clock, (topic, payload, qos) => client?.publish(topic, payload, qos), log);
-    const info = { gatewayUri: '', version: version() };
+    const info = { gatewayUri: '', version: version(), timeZone, location };
     const model = new Model(fleet, store, clock, info, log);
     await model.load();
+    const library = new Library(model, store, () => limitsOf(fleet), log);
+    await library.load();
+    const timetables = new Timetables(model, library, fleet, clock, dayOffset, log);
+    library.lamps = timetables;
+    const forget = async (): Promise<void> => {
+      await library.forget();
+      await model.forgetCms();
+      timetables.bringAll();
+    };
+    const services = () => describeServices(limitsOf(fleet), dayOffset);
     const cms = options.cmsUri
-      ? new CmsConnection({ cmsUri: options.cmsUri, model, fleet, store, clock, log })
+      ? new CmsConnection({ cmsUri: options.cmsUri, model, fleet, store, clock, services, forget, log })
       : undefined;
-    const api = buildApi({ model, fleet, clock, peer: cms ?? anyone(model), log });
+    const api = buildApi({ model, library, timetables, fleet, clock, peer: cms ?? anyone(forget), dayOffset, log });
     closers.push(() => api.close());
     await api.listen({ host, port }).catch((error: NodeJS.ErrnoException) => {
       throw error.code === 'EADDRINUSE' ? new Error(`port ${port} (TALQ API) is occupied`) : error;
@@ -119,13 +147,13 @@ function reachable(host: string): string {
 }
 
 /** Open test mode: whoever calls is the CMS. */
-function anyone(model: Model): Peer {
+function anyone(forget: () => Promise<void>): Peer {
   return {
     knows: () => true,
     attaching: false,
     configured: () => {},
     completed: () => {},
-    erase: () => model.forgetCms(),
+    erase: forget,
   };
 }
 
@@ -143,6 +171,8 @@ Serves streetlight controllers on MQTT as TALQ 2.7.1 devices over HTTP.
   --broker-port N    port of the gateway's own broker (1883)
   --cms URI          CMS to attach to; without it: open test mode, on this machine only
   --insecure-http    allow plain HTTP to a CMS or beyond this machine (TLS is not part of this version)
+  --time-zone NAME   time zone of devices: IANA name or POSIX TZ string (UTC)
+  --location LAT,LON where devices are, in degrees, e.g. 50.8503,4.3517
   --data DIRECTORY   where device addresses are kept; without it they are new at each start
   --help             this text
 `;
@@ -158,6 +188,8 @@ export function readFlags(flags: string[]): GatewayOptions | undefined {
       'broker-port': { type: 'string', default: '1883' },
       cms: { type: 'string' },
       'insecure-http': { type: 'boolean', default: false },
+      'time-zone': { type: 'string' },
+      location: { type: 'string' },
       data: { type: 'string' },
       help: { type: 'boolean', default: false },
     },
@@ -174,7 +206,11 @@ export function readFlags(flags: string[]): GatewayOptions | undefined {
   if (values.cms !== undefined && !/^https?:\/\/./.test(values.cms)) {
     throw new Error(`--cms wants an http or https URI, not ${values.cms}`);
   }
+  const place = /^(-?\d{1,3}(?:\.\d+)?),\s*(-?\d{1,3}(?:\.\d+)?)$/.exec(values.location ?? '0,0');
+  if (!place) throw new Error(`--location wants degrees as LAT,LON, not ${values.location}`);
   return {
+    timeZone: values['time-zone'],
+    location: values.location === undefined ? undefined : { latitude: Number(place[1]), longitude: Number(place[2]) },
     port: toPort('--port', values.port),
     host: values.host,
     brokerUrl: values.broker,

@@ -41,10 +41,20 @@ export const Birth = Type.Object({
     Type.Tuple([
       Type.Integer({ minimum: 0, maximum: 255 }),
       Type.String({ maxLength: 64 }),
-      Type.Array(Type.Integer({ minimum: 0, maximum: Quantity.ReactiveEnergy }), { maxItems: 32, uniqueItems: true }),
+      Type.Array(Type.Integer({ minimum: 0, maximum: Quantity.Illuminance }), { maxItems: 32, uniqueItems: true }),
     ]),
     { maxItems: 16 },
   ),
+  limits: Type.Optional(
+    Type.Tuple([
+      uint32,
+      Type.Integer({ minimum: 0, maximum: 255 }),
+      Type.Integer({ minimum: 0, maximum: 255 }),
+      Type.Integer({ minimum: 0, maximum: 255 }),
+    ]),
+  ),
+  timetable: Type.Optional(uint32),
+  presence: Type.Optional(Type.Integer({ minimum: 0, maximum: 1 })),
 });
 
 /** State and readings of one instant, see `ReportKey`. Absent is unknown. */
@@ -65,13 +75,18 @@ export const Report = Type.Object({
       maxItems: 16,
     }),
   ),
+  program: Type.Optional(Type.Integer({ minimum: 0, maximum: 255 })),
+  control: Type.Optional(Type.Integer({ minimum: 0, maximum: 1023 })),
+  sensor: Type.Optional(Type.Integer({ minimum: 0, maximum: 65535 })),
+  cap: Type.Optional(percent),
+  presence: Type.Optional(Type.Integer({ minimum: 0, maximum: 1 })),
 });
 
 /** What became of a command, see `AckKey`. */
 export type Ack = Static<typeof Ack>;
 export const Ack = Type.Object({
   number: uint32,
-  code: Type.Integer({ minimum: AckCode.Done, maximum: AckCode.NoClock }),
+  code: Type.Integer({ minimum: AckCode.Done, maximum: AckCode.TooLarge }),
 });
 
 const Link = Type.Union([Type.Literal(0), Type.Literal(1)]);
@@ -89,6 +104,9 @@ export interface FieldCommand {
   rampFrom?: number;
   /** at most 64 bytes */
   reference?: string;
+  /** Empty: none any more. */
+  timetable?: Uint8Array;
+  sensor?: number;
 }
 
 const BIRTH_FIELDS: [number, keyof Birth][] = [
@@ -101,6 +119,9 @@ const BIRTH_FIELDS: [number, keyof Birth][] = [
   [BirthKey.MinimumLevel, 'minimumLevel'],
   [BirthKey.DefaultLevel, 'defaultLevel'],
   [BirthKey.Units, 'units'],
+  [BirthKey.Limits, 'limits'],
+  [BirthKey.Timetable, 'timetable'],
+  [BirthKey.Presence, 'presence'],
 ];
 const REPORT_FIELDS: [number, keyof Report][] = [
   [ReportKey.Number, 'number'],
@@ -114,6 +135,11 @@ const REPORT_FIELDS: [number, keyof Report][] = [
   [ReportKey.Since, 'since'],
   [ReportKey.Expiration, 'expiration'],
   [ReportKey.Units, 'units'],
+  [ReportKey.Program, 'program'],
+  [ReportKey.Control, 'control'],
+  [ReportKey.Sensor, 'sensor'],
+  [ReportKey.Cap, 'cap'],
+  [ReportKey.Presence, 'presence'],
 ];
 const ACK_FIELDS: [number, keyof Ack][] = [
   [AckKey.Number, 'number'],
@@ -148,6 +174,8 @@ export function encodeCommand(number: number, command: FieldCommand): Buffer {
     [CommandKey.RampTo, command.rampTo],
     [CommandKey.RampFrom, command.rampFrom],
     [CommandKey.Reference, command.reference],
+    [CommandKey.Timetable, command.timetable],
+    [CommandKey.Sensor, command.sensor],
   ];
   for (const [key, value] of optional) if (value !== undefined) message.set(key, value);
   return codec.encode(message);

@@ -1,13 +1,17 @@
 /** The TALQ gateway API over HTTP: paths and what they answer. Source: TALQ 2.7.1 gateway API. */
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
-import Fastify, { type FastifyReply, type FastifyRequest } from 'fastify';
+import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Clock } from '../clock.ts';
 import type { Fleet } from '../fleet.ts';
 import { type Answer, Answers } from './answers.ts';
+import type { Assign } from './assign.ts';
+import { addControlRoutes } from './control-api.ts';
+import { type Job, settle, tellWhenDone } from './dispatch.ts';
 import { deviceReference, refusal } from './errors.ts';
 import type { FunctionSpec } from './functions.ts';
+import type { Library } from './library.ts';
 import type { DeviceView, Model } from './model.ts';
-import { dispatch, type Order, toOrders } from './override.ts';
+import { give, toOrders } from './override.ts';
 import { answer, applyRules, type Callers, LONGEST_BODY, toRefusal } from './protocol.ts';
 import {
   AttributeBody,
@@ -25,8 +29,9 @@ import {
   OverrideCommand,
   ServiceParams,
 } from './schemas.ts';
-import { SERVICES } from './services.ts';
-import { merge, type Plan, planAttribute, planDevice, planFunction } from './writes.ts';
+import { describeServices, limitsOf } from './services.ts';
+import type { Timetables } from './timetables.ts';
+import { emptyPlan, merge, type Plan, planAttribute, planDevice, planFunction, type Writer } from './writes.ts';
 
 /** Where the API is. */
 export const BASE = '/talq/gateway';
@@ -45,14 +50,23 @@ export interface Peer extends Callers {
 }
 
 /** @returns the server, not yet listening. */
-export function buildApi(options: { model: Model; fleet: Fleet; clock: Clock; peer: Peer; log(line: string): void }) {
-  const { model, fleet, clock, peer, log } = options;
+export function buildApi(options: {
+  model: Model;
+  library: Library;
+  timetables: Timetables;
+  fleet: Fleet;
+  clock: Clock;
+  peer: Peer;
+  dayOffset: number;
+  log(line: string): void;
+}) {
+  const { model, library, timetables, fleet, clock, peer, log } = options;
   const answers = new Answers(clock);
   const app = Fastify({
     bodyLimit: LONGEST_BODY,
     forceCloseConnections: true,
     exposeHeadRoutes: false,
-    routerOptions: { ignoreTrailingSlash: true, ignoreDuplicateSlashes: true, maxParamLength: 1024 },
+    routerOptions: { ignoreTrailingSlash: true, ignoreDuplicateSlashes: true, maxParamLength: 4096 },
     frameworkErrors: (error, _request, reply) => {
       const { status, messages } = toRefusal(error, log);
       answer(reply as FastifyReply, status, messages);
@@ -87,19 +101,44 @@ export function buildApi(options: { model: Model; fleet: Fleet; clock: Clock; pe
     const { status, body } = await answers.once(key, what, act);
     return answer(reply, status, body);
   };
-  /** Gives orders. @returns whether all were carried out; if not, the CMS hears of it later. */
-  const order = async (request: FastifyRequest, orders: Order[]): Promise<boolean> => {
-    if (orders.length === 0) return true;
-    const { finished, rest } = await dispatch(model, fleet, clock, orders);
+  const writer = (request: FastifyRequest): Writer => {
+    const { clientAddress } = request.query as Record<string, string>;
+    return { model, library, timetables, owner: clientAddress.toLowerCase(), now: clock.now() };
+  };
+  /**
+   * Waits for jobs as long as an answer may take. `strict`: throws a Refusal when a lamp refuses; `patient`: one that
+   * fails is not told of; `lenient`: that a lamp fails has other causes.
+   * @returns whether all were done; if not, the CMS hears of it later
+   */
+  const finish = async (request: FastifyRequest, jobs: Job[], manner: 'strict' | 'patient' | 'lenient') => {
+    if (jobs.length === 0) return true;
+    const ends = await settle(clock, jobs);
+    const failed = ends?.filter(({ outcome }) => outcome !== 'done' && outcome !== 'superseded') ?? [];
+    if (manner === 'strict' && failed.length > 0) {
+      const references = failed.map((end) => deviceReference(end.device.address));
+      throw refusal(422, 'overrideCommandNotValid', 'These lamps refused the command.', ...references);
+    }
+    const finished = ends !== undefined && (manner === 'lenient' || failed.length === 0);
     const { talqRequestId } = request.query as Record<string, string | undefined>;
     if (!finished && talqRequestId) {
-      rest.then((devices) => devices.length > 0 && peer.completed(devices, talqRequestId));
+      tellWhenDone(clock, jobs, (devices) => peer.completed(devices, talqRequestId));
     }
     // 202 came with 2.6: older peers only know that a command was taken.
     return finished || request.minor < 6;
   };
+  const idOf = (view: DeviceView): string => view.controller?.id ?? '';
+  const assign = async (request: FastifyRequest, assigns: Assign[]): Promise<boolean> => {
+    const { owner } = writer(request);
+    await Promise.all(assigns.map(({ device, calendar }) => model.assign(idOf(device), owner, calendar)));
+    const jobs = assigns.map(({ device }) => ({ device, outcome: timetables.bring(idOf(device)) }));
+    return finish(request, jobs, 'patient');
+  };
   const carryOut = async (request: FastifyRequest, plan: Plan): Promise<Answer> => {
-    const finished = await order(request, plan.orders);
+    const levels = plan.levels.map(({ device, level }) => ({
+      device,
+      outcome: timetables.setLevel(idOf(device), level),
+    }));
+    const obeyed = await finish(request, [...give(model, fleet, clock, plan.orders), ...levels], 'strict');
     for (const view of new Set(plan.kept.map((entry) => entry.device))) {
       await model.keep(
         view,
@@ -107,14 +146,23 @@ export function buildApi(options: { model: Model; fleet: Fleet; clock: Clock; pe
       );
     }
     if (plan.kept.some((entry) => entry.device.controller === undefined)) peer.configured();
-    return { status: finished ? 200 : 202 };
+    const assigned = await assign(request, plan.assigns);
+    const moved = plan.kept.filter(({ name }) => name === 'timeZone' || name === 'location');
+    const everywhere = moved.some(({ device }) => device.controller === undefined);
+    const concerned = everywhere ? model.devices() : [...new Set(moved.map((entry) => entry.device))];
+    const jobs = concerned
+      .filter((view) => view.controller)
+      .map((view) => ({ device: view, outcome: timetables.bring(idOf(view)) }));
+    const settled = await finish(request, jobs, 'lenient');
+    return { status: obeyed && assigned && settled ? 200 : 202 };
   };
   const early = { early: true };
 
-  app.get(`${BASE}/services`, { config: early }, (_request, reply) => answer(reply, 200, SERVICES));
+  const services = (request: FastifyRequest) => describeServices(limitsOf(fleet), options.dayOffset, request.minor);
+  app.get(`${BASE}/services`, { config: early }, (request, reply) => answer(reply, 200, services(request)));
   app.get(`${BASE}/services/:serviceName`, { config: early, schema: { params: ServiceParams } }, (request, reply) => {
     const { serviceName } = request.params;
-    const service = SERVICES.find((entry) => entry.name === serviceName);
+    const service = services(request).find((entry) => entry.name === serviceName);
     const reference = { resource: 'services', address: serviceName };
     if (!service) throw refusal(404, 'resourceNotFound', 'There is no such service.', reference);
     return answer(reply, 200, service);
@@ -160,10 +208,10 @@ export function buildApi(options: { model: Model; fleet: Fleet; clock: Clock; pe
   });
   app.patch(`${BASE}/devices`, { schema: { body: DeviceBodies } }, (request, reply) =>
     write(request, reply, async () => {
-      const plan: Plan = { kept: [], orders: [] };
+      const plan = emptyPlan();
       const views = request.body.map((body) => device(body.address));
       views.forEach((view, i) => {
-        merge(plan, planDevice(model, view, request.body[i], clock.now()));
+        merge(plan, planDevice(writer(request), view, request.body[i]));
       });
       return carryOut(request, plan);
     }),
@@ -196,7 +244,7 @@ export function buildApi(options: { model: Model; fleet: Fleet; clock: Clock; pe
       write(request, reply, async () => {
         const view = device(request.params.deviceAddress);
         checkAttached(view);
-        return carryOut(request, planDevice(model, view, request.body, clock.now()));
+        return carryOut(request, planDevice(writer(request), view, request.body));
       }),
   );
   app.delete(`${BASE}/devices/:deviceAddress`, { schema: { params: DeviceParams } }, (request, reply) =>
@@ -227,7 +275,7 @@ export function buildApi(options: { model: Model; fleet: Fleet; clock: Clock; pe
       write(request, reply, async () => {
         const view = device(request.params.deviceAddress);
         const spec = functionOf(view, request.params.functionId);
-        return carryOut(request, planFunction(model, view, spec, request.body, clock.now()));
+        return carryOut(request, planFunction(writer(request), view, spec, request.body));
       }),
   );
   app.get(
@@ -247,17 +295,28 @@ export function buildApi(options: { model: Model; fleet: Fleet; clock: Clock; pe
         const view = device(request.params.deviceAddress);
         const spec = functionOf(view, request.params.functionId);
         const attribute = attributeOf(view, spec, request.params.attributeName);
-        return carryOut(request, planAttribute(model, view, spec, attribute, request.body, clock.now()));
+        return carryOut(request, planAttribute(writer(request), view, spec, attribute, request.body));
       }),
   );
   app.post(`${BASE}/override-commands`, { schema: { body: OverrideCommand } }, (request, reply) =>
     write(request, reply, async () => {
-      const finished = await order(request, toOrders(model, request.body, clock.now()));
+      const orders = toOrders(model, timetables, request.body, clock.now());
+      const manner = orders.some(({ sensor }) => sensor !== undefined) ? 'patient' : 'strict';
+      const finished = await finish(request, give(model, fleet, clock, orders), manner);
       return { status: finished ? 201 : 202 };
     }),
   );
 
+  const control = addControlRoutes(app as unknown as FastifyInstance, {
+    base: BASE,
+    library,
+    writer,
+    write,
+    count,
+    assign,
+  });
   const paths: Record<string, string[]> = {
+    ...control,
     '/services': ['GET'],
     '/services/:serviceName': ['GET'],
     '/device-classes': ['GET'],

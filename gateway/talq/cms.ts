@@ -10,7 +10,7 @@ import type { Peer } from './api.ts';
 import { GATEWAY_CLASS } from './functions.ts';
 import { type DeviceView, type Model, NIL } from './model.ts';
 import { VERSION } from './protocol.ts';
-import { SERVICES } from './services.ts';
+import type { Service } from './schemas.ts';
 
 /** ms between two attempts to attach. */
 const ATTACH_PERIOD = 30000;
@@ -33,6 +33,8 @@ interface CmsRecord {
   classes: string[];
   /** Address of each announced device to the class it was announced with. */
   devices: Record<string, string>;
+  /** The services as they were announced, as JSON. */
+  services?: string;
 }
 
 /** The CMS did not do what was asked; `final`: asking again would not help. */
@@ -68,6 +70,9 @@ export class CmsConnection implements Peer {
       fleet: Fleet;
       store: Store;
       clock: Clock;
+      services(): Service[];
+      /** Forgets everything of the CMS but the connection. */
+      forget(): Promise<void>;
       log(line: string): void;
     },
   ) {
@@ -112,7 +117,7 @@ export class CmsConnection implements Peer {
     this.generation++;
     this.completions = [];
     this.record = this.fresh();
-    await this.options.model.forgetCms();
+    await this.options.forget();
     this.publishAddresses();
     await this.save();
     this.wake();
@@ -181,7 +186,9 @@ export class CmsConnection implements Peer {
     this.record.classes = [GATEWAY_CLASS];
     await this.request('PATCH', `devices/${gatewayAddress}`, model.toDevice(model.gatewayDevice()));
     await this.pause(CONFIGURATION_TIME, () => this.configuredAlready || generation !== this.generation, true);
-    await this.request('POST', 'services', SERVICES);
+    const services = this.options.services();
+    await this.request('POST', 'services', services);
+    this.record.services = JSON.stringify(services);
     await this.announceClasses(true);
     if (generation !== this.generation) throw new CmsError('removed while it was being attached', undefined);
     this.record.attached = true;
@@ -212,12 +219,14 @@ export class CmsConnection implements Peer {
   }
 
   private news(): boolean {
+    if (this.record.services !== JSON.stringify(this.options.services())) return true;
     return this.options.model.devices().some((view) => this.record.devices[view.address] !== view.className);
   }
 
   /** Classes before the first device that uses them, then new devices, then those whose class has changed. */
   private async announce(): Promise<void> {
     const { model } = this.options;
+    await this.announceServices();
     const changed = model.devices().filter((view) => this.record.devices[view.address] !== view.className);
     if (changed.length === 0) return;
     await this.announceClasses(false);
@@ -236,6 +245,22 @@ export class CmsConnection implements Peer {
         known.map((view) => model.toDevice(view)),
       );
     for (const view of changed) this.record.devices[view.address] = view.className;
+    await this.save();
+  }
+
+  /** Limits follow from the controllers in the field, and change with them. */
+  private async announceServices(): Promise<void> {
+    const services = this.options.services();
+    const text = JSON.stringify(services);
+    if (this.record.services === text) return;
+    try {
+      await this.request('POST', 'services', services);
+    } catch (error) {
+      // TALQ does not say that a CMS takes services twice; it can still ask for them.
+      if (!(error as CmsError).final || (error as CmsError).status === 403) throw error;
+      this.options.log(`CMS: ${(error as Error).message}; it does not know the new limits`);
+    }
+    this.record.services = text;
     await this.save();
   }
 

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { Quantity } from '../../firmware/link/messages.ts';
 import type { Birth } from '../wire.ts';
-import { MEASURES, toLevels } from './mapping.ts';
+import { MEASURES, type Side, toLevels } from './mapping.ts';
 import type { AttributeDesc, DeviceClass } from './schemas.ts';
 
 export type Scope = 'configuration' | 'operational' | 'measurement' | 'event';
@@ -11,10 +11,10 @@ export interface AttributeSpec extends AttributeDesc {
   type: string;
   scope: Scope;
   /**
-   * What a write does. 'kept': the gateway stores it; 'override': it commands the lamp; 'fixed': TALQ lets a CMS set it,
-   * this version does not; absent: accepted without effect, as for every read-only attribute.
+   * What a write does. 'kept': the gateway stores it; 'override': it commands the lamp; 'default': it sets the lamp's
+   * default level; 'assign': it assigns a calendar; absent: accepted without effect, as for every read-only attribute.
    */
-  write?: 'kept' | 'override' | 'fixed';
+  write?: 'kept' | 'override' | 'default' | 'assign';
 }
 
 export interface FunctionSpec {
@@ -53,8 +53,12 @@ const event = (name: string): AttributeSpec => ({ name, type: 'AttributeBoolean'
 const retries = { minValue: 0, maxValue: 100 };
 const period = { minValue: 1, maxValue: 86400, unit: 'Seconds' };
 
+/** Where a device stands. The gateway's own is that of every device that has none. */
+const situated = [kept('location', 'AttributeLocation'), kept('timeZone')];
+const clock = [kept('timeZone'), measured('currentTime', 'AttributeDateTime')];
+
 /** Class of the gateway's own device. */
-export const GATEWAY_CLASS = 'reverbere-gateway-1';
+export const GATEWAY_CLASS = 'reverbere-gateway-2';
 
 export const GATEWAY_FUNCTIONS: FunctionSpec[] = [
   {
@@ -64,6 +68,7 @@ export const GATEWAY_FUNCTIONS: FunctionSpec[] = [
       kept('displayName'),
       kept('assetId'),
       factory('swVersion'),
+      ...situated,
       measured('currentTime', 'AttributeDateTime'),
       event('deviceReset'),
     ],
@@ -85,7 +90,7 @@ export const GATEWAY_FUNCTIONS: FunctionSpec[] = [
       factory('vendor'),
     ],
   },
-  { id: 'time', type: 'TimeFunction', attributes: [measured('currentTime', 'AttributeDateTime')] },
+  { id: 'time', type: 'TimeFunction', attributes: clock },
 ];
 
 /** @returns the functions of a controller's device, by what its birth says. */
@@ -102,11 +107,12 @@ export function controllerFunctions(birth: Birth): FunctionSpec[] {
         factory('serial'),
         factory('hwType'),
         factory('swVersion'),
+        ...situated,
         measured('currentTime', 'AttributeDateTime'),
         event('deviceReset'),
       ],
     },
-    { id: 'time', type: 'TimeFunction', attributes: [measured('currentTime', 'AttributeDateTime')] },
+    { id: 'time', type: 'TimeFunction', attributes: clock },
     {
       id: 'communication',
       type: 'CommunicationFunction',
@@ -128,7 +134,23 @@ export function controllerFunctions(birth: Birth): FunctionSpec[] {
       type: 'ElectricalMeterFunction',
       attributes: measures(birth.units[unit][2], 'meter'),
     })),
+    ...(birth.presence === 1
+      ? [{ id: PRESENCE, type: 'PresenceSensorFunction', attributes: [measured('presenceStatus', 'AttributeBoolean')] }]
+      : []),
+    ...(lightUnit(birth) < 0
+      ? []
+      : [{ id: LIGHT, type: 'LightSensorFunction', attributes: measures([Quantity.Illuminance], 'light') }]),
   ];
+}
+
+/** Ids of the functions that are sensors, and what they measure. */
+export const PRESENCE = 'presence1';
+export const LIGHT = 'lightSensor1';
+export const SENSORS: Record<string, string> = { [PRESENCE]: 'presenceStatus', [LIGHT]: 'lightLevel' };
+
+/** @returns the index of the unit that measures light, negative without one. */
+export function lightUnit(birth: Birth): number {
+  return birth.units.findIndex((unit) => unit[2].includes(Quantity.Illuminance));
 }
 
 function actuator(birth: Birth): AttributeSpec[] {
@@ -138,8 +160,7 @@ function actuator(birth: Birth): AttributeSpec[] {
       type: 'AttributeLevelState',
       scope: 'configuration',
       unit: 'Percent',
-      readOnly: true,
-      write: 'fixed',
+      write: 'default',
     },
     {
       name: 'targetLightCommand',
@@ -155,12 +176,13 @@ function actuator(birth: Birth): AttributeSpec[] {
     },
     measured('feedbackLightCommand', 'AttributeCommand'),
     measured('actualLightState', 'AttributeLevelState', 'Percent'),
-    { name: 'calendarID', type: 'AttributeString', scope: 'operational', readOnly: true, write: 'fixed' },
+    { name: 'calendarID', type: 'AttributeString', scope: 'operational', write: 'assign' },
     event('lightStateChange'),
+    event('invalidCalendar'),
   ];
 }
 
-function measures(quantities: readonly number[], side: 'monitor' | 'meter'): AttributeSpec[] {
+function measures(quantities: readonly number[], side: Side): AttributeSpec[] {
   const result: AttributeSpec[] = [];
   for (const quantity of quantities) {
     const measure = MEASURES[quantity]?.[side];

@@ -10,11 +10,14 @@ export interface Measure {
   steps: number;
 }
 
+/** The kinds of function that show readings. */
+export type Side = 'monitor' | 'meter' | 'light';
+
 /**
- * What each quantity is called in the lamp monitor (W, VA, var) and in the electrical meter (kW, kVA, kvar).
- * Source: TALQ 2.7.1 data model, LampMonitorFunction and ElectricalMeterFunction.
+ * What each quantity is called in the lamp monitor (W, VA, var), the electrical meter (kW, kVA, kvar) and the light sensor.
+ * Source: TALQ 2.7.1 data model, LampMonitorFunction, ElectricalMeterFunction and LightSensorFunction.
  */
-export const MEASURES: Record<number, { monitor?: Measure; meter?: Measure }> = {
+export const MEASURES: Record<number, { [side in Side]?: Measure }> = {
   [Quantity.SupplyVoltage]: {
     monitor: { name: 'supplyVoltage', unit: 'Volts', steps: 10 },
     meter: { name: 'supplyVoltage', unit: 'Volts', steps: 10 },
@@ -47,6 +50,7 @@ export const MEASURES: Record<number, { monitor?: Measure; meter?: Measure }> = 
   [Quantity.ReactiveEnergy]: {
     meter: { name: 'totalReactiveEnergy', unit: 'KiloVoltAmpereReactiveHours', steps: 1000 },
   },
+  [Quantity.Illuminance]: { light: { name: 'lightLevel', unit: 'Illuminance', steps: 10 } },
 };
 
 /** @returns the value in the measure's unit. Division, not multiplication: 2315 / 10 is 231.5 exactly. */

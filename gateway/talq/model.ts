@@ -1,5 +1,6 @@
 /** The gateway and its controllers as TALQ devices: stable addresses, classes, and every attribute's value and time. */
 import { createHash, randomUUID } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
 import { Quantity, Reason, TOPIC_ROOT } from '../../firmware/link/messages.ts';
 import type { Clock } from '../clock.ts';
 import type { Controller, Fleet, Reading, State } from '../fleet.ts';
@@ -13,10 +14,15 @@ import {
   type FunctionSpec,
   GATEWAY_CLASS,
   GATEWAY_FUNCTIONS,
+  LIGHT,
+  lightUnit,
   meteredUnits,
+  SENSORS,
 } from './functions.ts';
-import { MEASURES, toReason, toSense, toTimestamp, toUnit } from './mapping.ts';
+import { MEASURES, type Side, toReason, toSense, toTimestamp, toUnit } from './mapping.ts';
 import type { Attribute, Command, Device, DeviceClass, TalqFunction } from './schemas.ts';
+import { SensorNumbers } from './sensors.ts';
+import { Zones } from './zones.ts';
 
 export const NIL = '00000000-0000-0000-0000-000000000000';
 /** Bytes of a reference that a controller keeps. */
@@ -47,6 +53,42 @@ interface ControllerRecord extends DeviceRecord {
   target?: { command: Command; time: number };
   /** Short reference on the wire to the CMS's own long one, oldest first. */
   references: [string, string][];
+  calendar?: Assignment;
+  timetable?: InForce;
+  invalid?: Invalid;
+}
+
+/** The calendar that a CMS assigned to a lamp. */
+export interface Assignment {
+  /** clientAddress of the CMS, whose calendar it is. */
+  owner: string;
+  /** Empty: none any more. */
+  id: string;
+  /** ms UTC since when */
+  time: number;
+}
+
+/** The timetable that a controller runs. */
+export interface InForce {
+  /** Its CRC; undefined: none. */
+  crc?: number;
+  /** Ids of its programs by their index; empty when they are not known. */
+  programs: string[];
+}
+
+/** Why a lamp does not follow its calendar. */
+export interface Invalid {
+  /** CRC of the timetable that the controller could not take; undefined: it could not even be compiled. */
+  crc?: number;
+  /** ms UTC since when */
+  time: number;
+}
+
+/** Degrees, north and east positive; m above sea level. */
+export interface Place {
+  latitude: number;
+  longitude: number;
+  altitude?: number;
 }
 
 /** One device; `controller` is absent on the gateway's own. */
@@ -72,19 +114,25 @@ export class Model {
   private readonly byAddress = new Map<string, string>();
   private readonly views = new Map<string, { birth: Birth; view: DeviceView }>();
   private sequence = 0;
+  readonly sensors: SensorNumbers;
+  readonly zones: Zones;
 
-  /** @param info what the gateway says of itself */
+  /** @param info what the gateway says of itself, and where devices are until the CMS says otherwise */
   constructor(
     private readonly fleet: Fleet,
     private readonly store: Store,
     private readonly clock: Clock,
-    readonly info: { gatewayUri: string; version: string },
+    readonly info: { gatewayUri: string; version: string; timeZone: string; location?: Place },
     private readonly log: (line: string) => void,
-  ) {}
+  ) {
+    this.sensors = new SensorNumbers(store);
+    this.zones = new Zones(clock);
+  }
 
   /** Takes up what was stored, and from then on stores each new controller and each changed birth. */
   async load(): Promise<void> {
     const stored = await this.store.load();
+    this.sensors.load(stored);
     for (const [key, json] of stored) {
       if (!key.startsWith('devices/')) continue;
       const record = json as unknown as ControllerRecord;
@@ -163,8 +211,93 @@ export class Model {
     const kept = this.recordOf(device).values[`${functionId}/${name}`];
     if (kept) return kept;
     if (!device.controller) return this.readGateway(functionId, name);
+    if (name === 'timeZone' || name === 'location') return this.read(this.gatewayDevice(), functionId, name);
     const record = this.records.get(device.controller.id);
-    return record ? readController(device.controller, record, functionId, name) : {};
+    if (!record) return {};
+    const { value, time } = readController(device.controller, record, this.sensors, functionId, name);
+    if (name !== 'currentTime' || time === undefined) return { value, time };
+    return { value: this.zones.toLocal(time, this.zoneOf(device)), time };
+  }
+
+  /** @returns the name or the rule of the time zone that governs the device. */
+  zoneOf(device: DeviceView): string {
+    return String(this.read(device, 'time', 'timeZone').value);
+  }
+
+  /** @returns where the device is, undefined when nobody knows. */
+  placeOf(device: DeviceView): Place | undefined {
+    return this.read(device, 'basic', 'location').value as Place | undefined;
+  }
+
+  /**
+   * @param address of a device's function or attribute, in any case of the UUID; or of something beyond this gateway
+   * @returns the one form under which a sensor is known. `own`: it belongs to a device here; `fits`: and is a sensor
+   */
+  sensorAddress(address: string): { address: string; own: boolean; fits: boolean } {
+    const [deviceAddress, functionId = '', attribute, ...more] = address.split('/');
+    const device = this.find(deviceAddress);
+    if (!device) return { address, own: false, fits: false };
+    const measured = Object.hasOwn(SENSORS, functionId) ? SENSORS[functionId] : undefined;
+    const has = device.functions.some((spec) => spec.id === functionId);
+    const fits = has && measured !== undefined && (attribute ?? measured) === measured && more.length === 0;
+    return { address: `${device.address}/${functionId}`, own: true, fits };
+  }
+
+  /** @returns the number of one of the device's own sensors, undefined when it has none. */
+  sensorOf(device: DeviceView, functionId: string): number | undefined {
+    if (!device.functions.some((spec) => spec.id === functionId)) return undefined;
+    return this.sensors.numberOf(`${device.address}/${functionId}`);
+  }
+
+  /** @returns the calendar that rules a lamp, undefined without one. */
+  assignment(id: string): Assignment | undefined {
+    const calendar = this.records.get(id)?.calendar;
+    return calendar?.id ? calendar : undefined;
+  }
+
+  /** @returns the % that a lamp has without calendar. */
+  defaultLevel(device: DeviceView): number | undefined {
+    return (this.read(device, 'lampActuator1', 'defaultLightState').value as { value?: number } | undefined)?.value;
+  }
+
+  /** @returns whether a CMS has ever assigned a calendar to the lamp, or taken it away. */
+  wasAssigned(id: string): boolean {
+    return this.records.get(id)?.calendar !== undefined;
+  }
+
+  /** @param id of a controller */
+  byId(id: string): DeviceView | undefined {
+    return this.records.has(id) ? this.view(id) : undefined;
+  }
+
+  /** Assigns a calendar, none with an empty id; the same one again changes nothing. */
+  async assign(id: string, owner: string, calendar: string): Promise<void> {
+    const record = this.records.get(id);
+    if (!record || (record.calendar?.id === calendar && record.calendar.owner === owner)) return;
+    record.calendar = { owner, id: calendar, time: this.clock.now() };
+    await this.save(id);
+  }
+
+  inForce(id: string): InForce {
+    return this.records.get(id)?.timetable ?? { programs: [] };
+  }
+
+  async setInForce(id: string, timetable: InForce): Promise<void> {
+    const record = this.records.get(id);
+    if (!record || isDeepStrictEqual(record.timetable ?? { programs: [] }, timetable)) return;
+    record.timetable = timetable;
+    await this.save(id);
+  }
+
+  invalid(id: string): Invalid | undefined {
+    return this.records.get(id)?.invalid;
+  }
+
+  async setInvalid(id: string, invalid: Invalid | undefined): Promise<void> {
+    const record = this.records.get(id);
+    if (!record || (record.invalid === undefined && invalid === undefined)) return;
+    record.invalid = invalid;
+    await this.save(id);
   }
 
   /** Stores values that the CMS wrote, all or none. Resolves when they are durable. */
@@ -207,6 +340,8 @@ export class Model {
     for (const [id, record] of this.records) {
       record.values = {};
       record.target = undefined;
+      record.calendar = undefined;
+      record.invalid = undefined;
       await this.save(id);
     }
   }
@@ -229,8 +364,12 @@ export class Model {
       }),
       birth: controller.birth,
       bornAt: controller.bornAt,
+      // What it could not take before, other firmware may.
+      invalid: undefined,
     };
     this.add(controller.id, record);
+    const own = this.view(controller.id).functions.filter(({ id }) => Object.hasOwn(SENSORS, id));
+    this.sensors.learn(own.map(({ id }) => `${record.address}/${id}`));
     this.save(controller.id);
   }
 
@@ -247,8 +386,9 @@ export class Model {
   private async save(id: string | undefined): Promise<void> {
     const record: DeviceRecord | undefined = id === undefined ? this.gateway : this.records.get(id);
     try {
+      const key = id === undefined ? 'gateway' : `devices/${id}`;
       // A copy without undefined members, as JSON keeps it.
-      await this.store.save(id === undefined ? 'gateway' : `devices/${id}`, JSON.parse(JSON.stringify(record)));
+      await Promise.all([this.sensors.save(), this.store.save(key, JSON.parse(JSON.stringify(record)))]);
     } catch (error) {
       this.log(`cannot store ${id ?? 'the gateway'}: ${(error as Error).message}`);
     }
@@ -268,7 +408,9 @@ export class Model {
   private readGateway(functionId: string, name: string): Valued {
     const now = this.clock.now();
     const since = (value?: unknown): Valued => ({ value, time: this.gateway.created });
-    if (name === 'currentTime') return { value: toTimestamp(now), time: now };
+    if (name === 'currentTime') return { value: this.zones.toLocal(now, this.zoneOf(this.gatewayDevice())), time: now };
+    if (name === 'timeZone') return since(this.info.timeZone);
+    if (name === 'location') return this.info.location ? since(this.info.location) : {};
     const values: Record<string, Valued> =
       functionId === 'basic'
         ? { displayName: since('Réverbère gateway'), assetId: since(''), swVersion: since(this.info.version) }
@@ -289,7 +431,13 @@ export class Model {
   }
 }
 
-function readController(controller: Controller, record: ControllerRecord, functionId: string, name: string): Valued {
+function readController(
+  controller: Controller,
+  record: ControllerRecord,
+  sensors: SensorNumbers,
+  functionId: string,
+  name: string,
+): Valued {
   const { birth, state } = controller;
   const known = (value: unknown): Valued => ({ value, time: record.created });
   const born = (value: unknown): Valued => ({ value, time: controller.bornAt });
@@ -301,8 +449,14 @@ function readController(controller: Controller, record: ControllerRecord, functi
     case 'logicalAddress':
       return known(`${TOPIC_ROOT}/${controller.id}`);
     case 'assetId':
-    case 'calendarID':
       return known('');
+    case 'calendarID':
+      return { value: record.calendar?.id ?? '', time: record.calendar?.time ?? record.created };
+    case 'invalidCalendar':
+      return {
+        value: record.invalid !== undefined,
+        time: record.invalid?.time ?? record.calendar?.time ?? record.created,
+      };
     case 'communicationType':
       return known('MQTT');
     case 'actuatorReference':
@@ -322,47 +476,57 @@ function readController(controller: Controller, record: ControllerRecord, functi
     const { time } = state;
     switch (name) {
       case 'currentTime':
-        return state.timed ? { value: toTimestamp(time), time } : {};
+        return state.timed ? { time } : {};
       case 'deviceReset':
         return state.uptime === undefined ? {} : { value: true, time: time - state.uptime * 1000 };
       case 'lightStateChange':
         return { value: true, time: state.since };
       case 'actualLightState':
         return state.level === undefined ? {} : { value: { name: 'LevelState', value: Math.round(state.level) }, time };
+      case 'presenceStatus':
+        return state.presence === undefined ? {} : { value: state.presence === 1, time };
       case 'feedbackLightCommand':
-        return feedback(state, record);
+        return feedback(state, record, sensors);
       case 'targetLightCommand':
-        return target(state, record);
+        return target(state, record, sensors);
     }
   }
   if (name === 'targetLightCommand' && record.target) return { value: record.target.command, time: record.target.time };
   const meters = meteredUnits(birth);
   if (functionId === 'lampMonitor1') return readUnit(controller, meters[0] ?? 0, 'monitor', name);
+  if (functionId === LIGHT) return readUnit(controller, lightUnit(birth), 'light', name);
   const meter = /^electricalMeter(\d+)$/.exec(functionId);
   return meter ? readUnit(controller, meters[Number(meter[1]) - 1], 'meter', name) : {};
 }
 
 /** The command in action, as the controller reports it. */
-function feedback(state: State, record: ControllerRecord): Valued {
+function feedback(state: State, record: ControllerRecord, sensors: SensorNumbers): Valued {
   if (state.command === undefined) return {};
   const command: Command = { state: { name: 'LevelState', value: state.command }, reason: toReason(state.reason) };
   if (state.reference !== undefined) {
     command.cmsRefId = record.references.find(([short]) => short === state.reference)?.[1] ?? state.reference;
   }
+  const source =
+    state.reason === Reason.Sensor
+      ? sensors.addressOf(state.sensor)
+      : state.reason === Reason.Program
+        ? record.timetable?.programs[state.program ?? -1]
+        : undefined;
+  if (source !== undefined) command.refAddress = source;
   if (state.reason === Reason.Override) command.start = toTimestamp(state.since);
   if (state.expiration !== undefined) command.expiration = toTimestamp(state.expiration * 1000);
   return { value: command, time: state.since };
 }
 
 /** The last command the lamp got: the CMS's own words, until something else took effect after it. */
-function target(state: State, record: ControllerRecord): Valued {
+function target(state: State, record: ControllerRecord, sensors: SensorNumbers): Valued {
   const given = record.target;
   if (given && (state.command === undefined || state.since <= given.time))
     return { value: given.command, time: given.time };
-  return feedback(state, record);
+  return feedback(state, record, sensors);
 }
 
-function readUnit(controller: Controller, unit: number, side: 'monitor' | 'meter', name: string): Valued {
+function readUnit(controller: Controller, unit: number, side: Side, name: string): Valued {
   const quantities = controller.birth.units[unit]?.[2] ?? [];
   const readings: (Reading | undefined)[] = controller.readings[unit] ?? [];
   if (/owerFactorSense$/.test(name)) {

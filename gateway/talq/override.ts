@@ -1,36 +1,38 @@
 /** Override commands: from TALQ addresses and states to controllers and what they are told. Source: TALQ 2.7.1 §5.6. */
 import { Value } from 'typebox/value';
+import { CommandKind } from '../../firmware/link/messages.ts';
 import type { Clock } from '../clock.ts';
-import { type Fleet, type Outcome, RESUME } from '../fleet.ts';
+import { type Fleet, RESUME } from '../fleet.ts';
 import type { FieldCommand } from '../wire.ts';
+import { lampOf, resolveLamp } from './addresses.ts';
+import type { Job } from './dispatch.ts';
 import { deviceReference, type Refusal, refusal } from './errors.ts';
 import { LONGEST_RAMP, toFieldCommand } from './mapping.ts';
 import type { DeviceView, Model } from './model.ts';
-import { Command, type OverrideCommand, type Reference } from './schemas.ts';
+import { Command, type OverrideCommand } from './schemas.ts';
+import type { Timetables } from './timetables.ts';
 
-/** ms of the gateway's time that an answer waits for the controllers. */
-const PATIENCE = 2000;
-/** ms of real time after which it no longer waits, should the gateway's time stand still. */
-const REAL_PATIENCE = 10000;
 const ATTRIBUTE = 'targetLightCommand';
 
-/** One lamp and what it is told; `command` undefined takes the override back. */
+/** One lamp and what it is told; `command` undefined takes the override back. `sensor`: not an override, but its voice. */
 export interface Order {
   device: DeviceView;
   command: Command | undefined;
+  sensor?: number;
 }
 
 /** @returns the orders that a request asks for. Throws a Refusal, and then nothing was ordered. */
-export function toOrders(model: Model, body: OverrideCommand, now: number): Order[] {
+export function toOrders(model: Model, timetables: Timetables, body: OverrideCommand, now: number): Order[] {
   const { addresses, targetCommand } = body;
   if (!addresses?.length) {
-    if (targetCommand?.reason === 'sensor') {
-      throw refusal(422, 'serviceConstraintExceeded', 'No program here has an ExternalControlEffect.');
-    }
+    if (targetCommand?.reason === 'sensor') return fromSensor(model, timetables, targetCommand, now);
     throw refusal(422, 'overrideAddressNotValid', 'An override needs addresses.');
   }
   const devices = new Map<string, DeviceView>();
-  for (const address of addresses) for (const device of resolve(model, address)) devices.set(device.address, device);
+  for (const address of addresses) {
+    const device = resolveLamp(model, address, ATTRIBUTE, 'overrideAddressNotValid');
+    if (device) devices.set(device.address, device);
+  }
   if (devices.size === 0) {
     throw refusal(422, 'overrideAddressNotValid', 'None of the addresses has a lamp actuator.', ...addresses);
   }
@@ -38,31 +40,23 @@ export function toOrders(model: Model, body: OverrideCommand, now: number): Orde
   return [...devices.values()].map((device) => ({ device, command: targetCommand }));
 }
 
-function resolve(model: Model, reference: Reference): DeviceView[] {
-  if (reference.resource === 'groups') {
-    throw refusal(422, 'relatedResourceNotFound', 'There is no such group.', reference);
+/** The CMS speaks for a sensor: every lamp whose program takes commands from it hears them. */
+function fromSensor(model: Model, timetables: Timetables, command: Command, now: number): Order[] {
+  const { refAddress = '' } = command;
+  if (refAddress === '') throw refusal(422, 'overrideAddressNotValid', "A sensor's command needs its refAddress.");
+  const reference = deviceReference(refAddress);
+  const sensor = model.sensors.numberOf(model.sensorAddress(refAddress).address);
+  if (sensor === undefined) {
+    throw refusal(422, 'relatedResourceNotFound', 'No program and no device here knows this sensor.', reference);
   }
-  if (reference.resource !== 'devices') {
-    throw refusal(422, 'overrideAddressNotValid', `Commands go to devices, not to ${reference.resource}.`, reference);
+  if (levelOf(command) === undefined) {
+    throw refusal(422, 'overrideCommandNotValid', 'A lamp takes a LevelState with a value.', reference);
   }
-  const [address, functionId, attribute, ...more] = reference.address.split('/');
-  const device = model.find(address);
-  if (!device) throw refusal(422, 'relatedResourceNotFound', 'There is no such device.', reference);
-  if (functionId === undefined) return lampOf(device) ? [device] : [];
-  const spec = device.functions.find((entry) => entry.id === functionId);
-  if (!spec) throw refusal(422, 'relatedResourceNotFound', 'The device has no such function.', reference);
-  if (attribute !== undefined && !spec.attributes.some((entry) => entry.name === attribute)) {
-    throw refusal(422, 'relatedResourceNotFound', 'The function has no such attribute.', reference);
+  checkTimes(command, now, (description) => refusal(422, 'overrideCommandNotValid', description, reference));
+  if (command.start !== undefined && Date.parse(command.start) > now) {
+    throw refusal(422, 'overrideCommandNotValid', 'A sensor speaks now, not later.', reference);
   }
-  const fits = lampOf(device) === spec && (attribute === undefined || attribute === ATTRIBUTE);
-  if (!fits || more.length > 0) {
-    throw refusal(422, 'overrideAddressNotValid', 'This is not a lamp actuator or its command.', reference);
-  }
-  return [device];
-}
-
-function lampOf(device: DeviceView) {
-  return device.functions.find((spec) => spec.type === 'LampActuatorFunction');
+  return timetables.listeners(sensor).map((device) => ({ device, command, sensor }));
 }
 
 /** Throws a Refusal when the lamp cannot do it. */
@@ -71,11 +65,11 @@ export function checkCommand(device: DeviceView, command: Command, now: number):
   const refuse = (description: string): Refusal => refusal(422, 'overrideCommandNotValid', description, reference);
   const level = levelOf(command);
   if (level === undefined) throw refuse('A lamp takes a LevelState with a value.');
-  const attribute = lampOf(device)?.attributes.find((entry) => entry.name === ATTRIBUTE);
-  const levels = attribute?.commands?.levels ?? [];
-  if (!levels.some(({ start, end }) => level >= start && level <= end)) {
-    throw refuse(`The lamp cannot do ${level} %; see the levels of its class.`);
-  }
+  if (!hasLevel(device, level)) throw refuse(`The lamp cannot do ${level} %; see the levels of its class.`);
+  checkTimes(command, now, refuse);
+}
+
+function checkTimes(command: Command, now: number, refuse: (description: string) => Refusal): void {
   const start = command.start === undefined ? now : Date.parse(command.start);
   if (command.expiration !== undefined && Date.parse(command.expiration) <= Math.max(now, start)) {
     throw refuse('The command expires before it starts.');
@@ -87,8 +81,14 @@ export function checkCommand(device: DeviceView, command: Command, now: number):
   if (start < 0 || latest > 4294967295000) throw refuse('The lamp counts time from 1970 to 2106.');
 }
 
+/** @returns whether the lamp's gear can be set to the level in %. */
+export function hasLevel(device: DeviceView, level: number): boolean {
+  const attribute = lampOf(device)?.attributes.find((entry) => entry.name === ATTRIBUTE);
+  return (attribute?.commands?.levels ?? []).some(({ start, end }) => level >= start && level <= end);
+}
+
 /** @returns %; undefined when the state is not a lamp's. Throws a Refusal when it is no state at all. */
-function levelOf(command: Command): number | undefined {
+export function levelOf(command: Pick<Command, 'state'>): number | undefined {
   const { name, value } = command.state;
   if (!STATES.has(name.toLowerCase())) throw refusal(400, 'payloadError', `${name} is not a state.`);
   if (name.toLowerCase() !== 'levelstate' || value === undefined) return undefined;
@@ -123,33 +123,21 @@ export function toCommand(value: unknown): Command {
   throw refusal(400, 'payloadError', 'The value is not a Command.');
 }
 
-/** What came of orders within the time an answer waits. */
-export interface Dispatch {
-  /** All controllers took them. False: some have not answered yet. */
-  finished: boolean;
-  /** Resolves when all are settled, with the devices whose controllers took theirs. */
-  rest: Promise<DeviceView[]>;
-}
-
-/** Gives orders to the field. Throws a Refusal naming the lamps that refuse; the others obey all the same. */
-export async function dispatch(model: Model, fleet: Fleet, clock: Clock, orders: Order[]): Promise<Dispatch> {
-  const results = orders.map(async ({ device, command }): Promise<{ device: DeviceView; outcome: Outcome }> => {
+/** Gives orders to the field. */
+export function give(model: Model, fleet: Fleet, clock: Clock, orders: Order[]): Job[] {
+  return orders.map(({ device, command, sensor }) => {
     const { id } = device.controller as NonNullable<DeviceView['controller']>;
-    const outcome = await fleet.submit(id, toField(model, id, command, clock.now()));
-    if (outcome === 'done') await model.commanded(id, command && plain(command));
+    const field = toField(model, id, command, clock.now());
+    if (sensor !== undefined) {
+      const { level, expiration } = field;
+      return { device, outcome: fleet.submit(id, { kind: CommandKind.Sensor, level, expiration, sensor }) };
+    }
+    const outcome = fleet.submit(id, field).then(async (end) => {
+      if (end === 'done') await model.commanded(id, command && plain(command));
+      return end;
+    });
     return { device, outcome };
   });
-  const all = Promise.all(results);
-  const settled = await within(clock, all);
-  const refused = settled?.filter(({ outcome }) => outcome === 'refused' || outcome === 'expired') ?? [];
-  if (refused.length > 0) {
-    const references = refused.map(({ device }) => deviceReference(device.address));
-    throw refusal(422, 'overrideCommandNotValid', 'These lamps refused the command.', ...references);
-  }
-  return {
-    finished: settled !== undefined,
-    rest: all.then((ends) => ends.filter(({ outcome }) => outcome === 'done').map(({ device }) => device)),
-  };
 }
 
 function toField(model: Model, id: string, command: Command | undefined, now: number): FieldCommand {
@@ -162,30 +150,4 @@ function toField(model: Model, id: string, command: Command | undefined, now: nu
 function plain(command: Command): Command {
   const reason = command.reason === 'unknown' ? 'default' : (command.reason ?? 'override');
   return { ...command, state: { name: 'LevelState', value: command.state.value }, reason };
-}
-
-/** @returns undefined when it takes longer than an answer waits. */
-function within<T>(clock: Clock, work: Promise<T>): Promise<T | undefined> {
-  return new Promise((resolve, reject) => {
-    const stop = (): void => {
-      cancel();
-      clearTimeout(timer);
-    };
-    const late = (): void => {
-      stop();
-      resolve(undefined);
-    };
-    const cancel = clock.after(PATIENCE, late);
-    const timer = setTimeout(late, REAL_PATIENCE);
-    work.then(
-      (value) => {
-        stop();
-        resolve(value);
-      },
-      (error) => {
-        stop();
-        reject(error);
-      },
-    );
-  });
 }

@@ -150,8 +150,17 @@ async function encode(request: FastifyRequest, reply: FastifyReply, payload: unk
   return packed;
 }
 
+interface Violation {
+  keyword: string;
+  message?: string;
+  instancePath: string;
+  /** What was wrong, and the part of the schema that says so. */
+  data?: unknown;
+  parentSchema?: { properties?: Record<string, { const?: unknown }> };
+}
+
 interface RequestError extends Error {
-  validation?: { keyword: string; message?: string; instancePath: string; params: Record<string, unknown> }[];
+  validation?: Violation[];
   validationContext?: string;
   statusCode?: number;
   code?: string;
@@ -161,7 +170,7 @@ interface RequestError extends Error {
 export function toRefusal(thrown: unknown, log: (line: string) => void): { status: number; messages: ErrorMessage[] } {
   if (thrown instanceof Refusal) return thrown;
   const error = thrown as RequestError;
-  const first = error.validation?.[0];
+  const first = error.validation && mostTelling(error.validation);
   if (first) {
     const place = `${error.validationContext}${first.instancePath}`;
     const missing = first.keyword === 'required';
@@ -175,9 +184,22 @@ export function toRefusal(thrown: unknown, log: (line: string) => void): { statu
   return refusal(500, 'genericError', 'The gateway failed; see its log.');
 }
 
+/**
+ * Of several kinds of object none fits: the violation that counts is that of the kind which the object says it is.
+ * @returns undefined when there is none
+ */
+function mostTelling(violations: Violation[]): Violation | undefined {
+  const meant = violations.find(({ keyword, data, parentSchema }) => {
+    if (keyword === 'const' || keyword === 'anyOf') return false;
+    const kinds = Object.entries(parentSchema?.properties ?? {}).filter(([, { const: kind }]) => kind !== undefined);
+    return kinds.every(([name, { const: kind }]) => (data as Record<string, unknown> | null)?.[name] === kind);
+  });
+  return meant ?? violations[0];
+}
+
 /** Bodies are taken as they are; parameters are text and become what their schema says. */
 function compileValidator(): FastifySchemaCompiler<object> {
-  const exact = { strict: true, allErrors: false, removeAdditional: false, coerceTypes: false } as const;
+  const exact = { strict: true, allErrors: false, verbose: true, removeAdditional: false, coerceTypes: false } as const;
   const bodies = new Ajv({ ...exact, allowUnionTypes: true });
   const parameters = new Ajv({ ...exact, coerceTypes: 'array' });
   for (const ajv of [bodies, parameters]) ajvFormats(ajv);

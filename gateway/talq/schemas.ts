@@ -70,6 +70,13 @@ export const OverrideCommand = Type.Object({
   targetCommand: Type.Optional(Command),
 });
 
+export type AssignCommand = Static<typeof AssignCommand>;
+export const AssignCommand = Type.Object({
+  addresses: Type.Array(Reference, { maxItems: 100000 }),
+  entity: Reference,
+  cmsRefId: Type.Optional(Type.String({ maxLength: 1024 })),
+});
+
 /** An attribute in a request: its type may be missing, the device class knows it. */
 export type AttributeBody = Static<typeof AttributeBody>;
 export const AttributeBody = Type.Object({
@@ -144,6 +151,9 @@ export const AttributeParams = Type.Object({
 });
 export const ServiceParams = Type.Object({ serviceName: Type.String() });
 export const ClassParams = Type.Object({ className: Type.String() });
+/** Ids of calendars and programs are text of any kind, percent-encoded in a path. */
+export type IdParams = Static<typeof IdParams>;
+export const IdParams = Type.Object({ id: Type.String() });
 export const CountQuery = Type.Object({ deviceClasses: Type.Optional(Type.Array(Type.String())) });
 export const DevicesQuery = Type.Object({
   deviceClasses: Type.Optional(Type.Array(Type.String())),

@@ -1,26 +1,68 @@
 /** What the gateway announces that it can do, with its limits. Source: TALQ 2.7.1 data model, Service. */
+import type { Fleet } from '../fleet.ts';
 import type { Service } from './schemas.ts';
+import type { Limits } from './timetable.ts';
+
+/** Calendars and programs that the gateway keeps. */
+export const MOST_CALENDARS = 100;
+export const MOST_PROGRAMS = 120;
+
+/** What is promised while no controller has said what it holds. */
+const DEFAULTS: Limits = { rules: 32, programs: 16, switchPoints: 16, activePeriods: 8, dynamicControls: 8 };
+
+/** @returns what every controller holds that has told its limits. */
+export function limitsOf(fleet: Fleet): Limits {
+  const told = [...fleet.controllers.values()].flatMap(({ birth }) => (birth.limits ? [birth.limits] : []));
+  if (told.length === 0) return DEFAULTS;
+  const least = (index: number): number => Math.min(...told.map((limits) => limits[index]));
+  return { ...DEFAULTS, rules: least(1), programs: least(2), switchPoints: least(3) };
+}
+
+const TYPES = [
+  'ValueActivePeriod',
+  'AbsoluteActivePeriod',
+  'AstroClockActivePeriod',
+  'AstroClockTimeControl',
+  'AstroAndSensorActivePeriod',
+  'SensorActivePeriod',
+  'DynamicControl',
+  'ExternalControlEffect',
+  'FixedControlEffect',
+  'ccDate',
+  'ccDay',
+];
 
 /**
- * Devices come from the field, and commands reach them; calendars, programs and loggers do not exist in this version,
- * and the limits say so.
+ * Devices come from the field; commands, calendars and programs reach them. Loggers do not exist in this version, and the
+ * limits say so.
+ * @param minor of the caller's version: ValueActivePeriod came with 2.6
  */
-export const SERVICES: Service[] = [
-  {
-    name: 'ConfigurationService',
-    commissioningSupported: false,
-    devicesPaginationSupported: true,
-    supportedProfiles: ['lighting'],
-  },
-  {
-    name: 'ControlService',
-    supportedTypes: [],
-    maximumCalendars: 0,
-    maximumPrograms: 0,
-  },
-  {
-    name: 'DataCollectService',
-    maximumDataLogs: 0,
-    supportedModes: [],
-  },
-];
+export function describeServices(limits: Limits, dayOffset: number, minor = 7): Service[] {
+  return [
+    {
+      name: 'ConfigurationService',
+      commissioningSupported: false,
+      devicesPaginationSupported: true,
+      supportedProfiles: ['lighting'],
+    },
+    {
+      name: 'ControlService',
+      supportedTypes: TYPES.filter((type) => minor >= 6 || type !== 'ValueActivePeriod'),
+      maximumCalendars: MOST_CALENDARS,
+      maximumPrograms: MOST_PROGRAMS,
+      maxProgramsPerCalendar: limits.programs,
+      maxSwitchPointsPerProgram: limits.switchPoints,
+      maxActivePeriodsPerProgram: limits.activePeriods,
+      dayOffset,
+      ccDateSupport: 'full',
+      ccDaySupport: 'full',
+      programSecondsSupported: true,
+      events: [{ type: 'invalidCalendar' }],
+    },
+    {
+      name: 'DataCollectService',
+      maximumDataLogs: 0,
+      supportedModes: [],
+    },
+  ];
+}

@@ -1,11 +1,14 @@
 /** PATCH of devices, functions and attributes: checked as a whole, then applied as a whole. Source: TALQ 2.7.1 §3.4, §5.2. */
 import { isDeepStrictEqual } from 'node:util';
+import { Value } from 'typebox/value';
 import type { Json } from '../store.ts';
+import { type Assign, type Assigning, checkAssign } from './assign.ts';
 import { deviceReference, refusal } from './errors.ts';
 import type { AttributeSpec, FunctionSpec } from './functions.ts';
-import { type DeviceView, type Model, NIL } from './model.ts';
-import { checkCommand, type Order, toCommand } from './override.ts';
-import type { AttributeBody, DeviceBody, FunctionBody } from './schemas.ts';
+import { type DeviceView, NIL, type Place } from './model.ts';
+import { checkCommand, hasLevel, levelOf, type Order, toCommand } from './override.ts';
+import { type AttributeBody, type DeviceBody, type FunctionBody, type Reference, State } from './schemas.ts';
+import { posixZone } from './time-zones.ts';
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 /** Characters of the longest text that is kept. */
@@ -15,10 +18,22 @@ const LONGEST_TEXT = 1024;
 export interface Plan {
   kept: { device: DeviceView; functionId: string; name: string; value: Json; time: number }[];
   orders: Order[];
+  /** Default levels in %. */
+  levels: { device: DeviceView; level: number }[];
+  assigns: Assign[];
 }
 
+/** Who writes, when, and what it is checked against. */
+export interface Writer extends Assigning {
+  /** ms UTC */
+  now: number;
+}
+
+export const emptyPlan = (): Plan => ({ kept: [], orders: [], levels: [], assigns: [] });
+
 /** Throws a Refusal, and then nothing has changed. */
-export function planDevice(model: Model, device: DeviceView, body: DeviceBody, now: number): Plan {
+export function planDevice(writer: Writer, device: DeviceView, body: DeviceBody): Plan {
+  const { model, now } = writer;
   const reference = deviceReference(device.address);
   if (body.address !== undefined && body.address.toLowerCase() !== device.address) {
     throw refusal(422, 'resourceConflict', 'An address never changes.', reference);
@@ -26,7 +41,7 @@ export function planDevice(model: Model, device: DeviceView, body: DeviceBody, n
   if (body.class !== undefined && body.class !== device.className) {
     throw refusal(422, 'resourceConflict', 'The class follows from the hardware.', reference);
   }
-  const plan: Plan = { kept: [], orders: [] };
+  const plan = emptyPlan();
   if (body.name !== undefined && body.name !== model.nameOf(device)) {
     plan.kept.push({ device, functionId: 'basic', name: 'displayName', value: body.name, time: now });
   }
@@ -36,97 +51,141 @@ export function planDevice(model: Model, device: DeviceView, body: DeviceBody, n
       const at = deviceReference(device.address, part.id);
       throw refusal(422, 'resourceConflict', 'The class of the device has no such function.', at);
     }
-    merge(plan, planFunction(model, device, spec, part, now));
+    merge(plan, planFunction(writer, device, spec, part));
   }
   return plan;
 }
 
 /** Unknown attributes are ignored, as TALQ wants for vendors' own. Throws a Refusal, and then nothing has changed. */
-export function planFunction(
-  model: Model,
-  device: DeviceView,
-  spec: FunctionSpec,
-  body: FunctionBody,
-  now: number,
-): Plan {
+export function planFunction(writer: Writer, device: DeviceView, spec: FunctionSpec, body: FunctionBody): Plan {
   const reference = deviceReference(device.address, spec.id);
   if (body.id !== spec.id) throw refusal(400, 'payloadError', `The function is ${spec.id}.`, reference);
   if (body.type !== undefined && body.type !== spec.type) {
     throw refusal(400, 'payloadError', `The function is a ${spec.type}.`, reference);
   }
-  const plan: Plan = { kept: [], orders: [] };
+  const plan = emptyPlan();
   for (const [name, value] of Object.entries(body)) {
     const attribute = spec.attributes.find((entry) => entry.name === name);
     if (!attribute) continue;
     if (typeof value !== 'object' || value === null || Array.isArray(value)) {
       throw refusal(400, 'payloadError', `${name} is not an Attribute.`, reference);
     }
-    merge(plan, planAttribute(model, device, spec, attribute, value as AttributeBody, now));
+    merge(plan, planAttribute(writer, device, spec, attribute, value as AttributeBody));
   }
   return plan;
 }
 
 /** Throws a Refusal, and then nothing has changed. */
 export function planAttribute(
-  model: Model,
+  writer: Writer,
   device: DeviceView,
   spec: FunctionSpec,
   attribute: AttributeSpec,
   body: AttributeBody,
-  now: number,
 ): Plan {
+  const { model, now } = writer;
   const reference = deviceReference(device.address, spec.id, attribute.name);
   const { name, type } = attribute;
   const { value } = body;
   if (body.type !== undefined && body.type !== type) {
     throw refusal(400, 'payloadError', `${name} is an ${type}.`, reference);
   }
-  const nothing: Plan = { kept: [], orders: [] };
-  if (attribute.write === undefined) return nothing;
+  const plan = emptyPlan();
+  if (attribute.write === undefined) return plan;
   if (value === undefined) throw refusal(400, 'payloadError', `${name} needs a value.`, reference);
-  if (attribute.write === 'fixed') {
-    if (isDeepStrictEqual(value, model.read(device, spec.id, name).value)) return nothing;
-    throw refusal(422, 'serviceConstraintExceeded', `${name} cannot be set in this version.`, reference);
-  }
-  if (attribute.write === 'override') {
-    const command = toCommand(value);
-    checkCommand(device, command, now);
-    return { kept: [], orders: [{ device, command }] };
-  }
-  checkValue(attribute, value, () => reference);
+  const same = isDeepStrictEqual(value, model.read(device, spec.id, name).value);
   const time = body.timestamp === undefined ? now : Date.parse(body.timestamp);
   if (Number.isNaN(time)) throw refusal(400, 'payloadError', `${name} has a timestamp that is none.`, reference);
-  const kept = [name, ...(TWINS[name] ?? [])].map((twin) => ({ device, functionId: spec.id, name: twin, value, time }));
-  return { kept: kept as Plan['kept'], orders: [] };
+  const keep = (functionId: string, twin: string): void => {
+    plan.kept.push({ device, functionId, name: twin, value: value as Json, time });
+  };
+  switch (attribute.write) {
+    case 'override': {
+      const command = toCommand(value);
+      checkCommand(device, command, now);
+      plan.orders.push({ device, command });
+      break;
+    }
+    case 'default':
+      if (same) break;
+      plan.levels.push({ device, level: toLevel(device, value, reference) });
+      keep(spec.id, name);
+      break;
+    case 'assign':
+      if (typeof value !== 'string') throw refusal(400, 'payloadError', `${name} is text.`, reference);
+      if (same && (value === '' || model.assignment(device.controller?.id ?? '')?.owner === writer.owner)) break;
+      checkAssign(writer, [device], value);
+      plan.assigns.push({ device, calendar: value });
+      break;
+    case 'kept': {
+      checkValue(attribute, value, reference);
+      const twin = TWINS[`${spec.id}/${name}`];
+      // An old name sent along unchanged does not undo what the new one says.
+      if (twin && same) break;
+      keep(spec.id, name);
+      if (twin) keep(twin[0], twin[1]);
+    }
+  }
+  return plan;
 }
 
-/** The same value under its old and its new name. Source: TALQ 2.7.1 data model, GatewayFunction. */
-const TWINS: Record<string, string[]> = { retryPeriod: ['gatewayRetryPeriod'], gatewayRetryPeriod: ['retryPeriod'] };
+/** The same value under its old and its new name. Source: TALQ 2.7.1 data model, GatewayFunction and TimeFunction. */
+const TWINS: Record<string, [string, string]> = {
+  'gateway/retryPeriod': ['gateway', 'gatewayRetryPeriod'],
+  'gateway/gatewayRetryPeriod': ['gateway', 'retryPeriod'],
+  'basic/timeZone': ['time', 'timeZone'],
+  'time/timeZone': ['basic', 'timeZone'],
+};
 
-function checkValue(
-  attribute: AttributeSpec,
-  value: unknown,
-  reference: () => ReturnType<typeof deviceReference>,
-): void {
+/** @returns %. Throws a Refusal unless the value is a state that the lamp can have. */
+function toLevel(device: DeviceView, value: unknown, reference: Reference): number {
+  const level = Value.Check(State, value) ? levelOf({ state: value }) : undefined;
+  if (level === undefined) {
+    throw refusal(400, 'payloadError', 'defaultLightState is a LevelState with a value.', reference);
+  }
+  if (hasLevel(device, level)) return level;
+  const message = `The lamp cannot do ${level} %; see the levels of its class.`;
+  throw refusal(422, 'serviceConstraintExceeded', message, reference);
+}
+
+function checkValue(attribute: AttributeSpec, value: unknown, reference: Reference): void {
   const { name, type, minValue, maxValue } = attribute;
   const text = type === 'AttributeString' || type === 'AttributeUri';
-  const fits = text
-    ? typeof value === 'string' && (type === 'AttributeString' || URL.canParse(value) || value === '')
-    : typeof value === 'number' && (type === 'AttributeFloat' || Number.isInteger(value));
-  if (!fits) throw refusal(400, 'payloadError', `The value of ${name} is no ${type}.`, reference());
+  let fits = typeof value === 'number' && (type === 'AttributeFloat' || Number.isInteger(value));
+  if (text) fits = typeof value === 'string' && (type === 'AttributeString' || URL.canParse(value) || value === '');
+  if (type === 'AttributeLocation') fits = isPlace(value);
+  if (!fits) throw refusal(400, 'payloadError', `The value of ${name} is no ${type}.`, reference);
   if (name === 'cmsAddress' && (!UUID.test(String(value)) || value === NIL)) {
-    throw refusal(400, 'payloadError', 'cmsAddress is a UUID.', reference());
+    throw refusal(400, 'payloadError', 'cmsAddress is a UUID.', reference);
   }
+  const excess = (description: string) => refusal(422, 'serviceConstraintExceeded', description, reference);
   if (typeof value === 'string' && value.length > LONGEST_TEXT) {
-    throw refusal(422, 'serviceConstraintExceeded', `${name} has at most ${LONGEST_TEXT} characters.`, reference());
+    throw excess(`${name} has at most ${LONGEST_TEXT} characters.`);
   }
   if (typeof value === 'number' && (value < (minValue ?? value) || value > (maxValue ?? value))) {
-    throw refusal(422, 'serviceConstraintExceeded', `${name} goes from ${minValue} to ${maxValue}.`, reference());
+    throw excess(`${name} goes from ${minValue} to ${maxValue}.`);
   }
+  if (isPlace(value) && !onEarth(value)) {
+    throw excess('A latitude goes from -90 to 90 degrees, a longitude from -180 to 180.');
+  }
+  const zone = name === 'timeZone' ? posixZone(String(value)) : undefined;
+  if (zone && 'error' in zone) throw excess(zone.error);
+}
+
+function isPlace(value: unknown): value is Place {
+  const { latitude, longitude, altitude = 0 } = (value ?? {}) as Partial<Record<keyof Place, unknown>>;
+  return [latitude, longitude, altitude].every((one) => typeof one === 'number');
+}
+
+/** @returns whether a place is on the globe. */
+export function onEarth({ latitude, longitude }: Place): boolean {
+  return Math.abs(latitude) <= 90 && Math.abs(longitude) <= 180;
 }
 
 /** Adds `more` to `plan`. */
 export function merge(plan: Plan, more: Plan): void {
   plan.kept.push(...more.kept);
   plan.orders.push(...more.orders);
+  plan.levels.push(...more.levels);
+  plan.assigns.push(...more.assigns);
 }

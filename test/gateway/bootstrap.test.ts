@@ -39,7 +39,7 @@ describe('the gateway and its CMS', () => {
       body: {
         address: cms.gatewayAddress,
         name: 'Réverbère gateway',
-        class: 'reverbere-gateway-1',
+        class: 'reverbere-gateway-2',
         functions: [
           { id: 'gateway', type: 'GatewayFunction', cmsAddress: { type: 'AttributeString', value: cms.cmsAddress } },
         ],

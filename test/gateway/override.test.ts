@@ -177,9 +177,9 @@ describe('TALQ override commands', () => {
     assert.equal(controller.commands[1].get(3), undefined);
   });
 
-  it('82 answers 422 to an external sensor, which no program here listens to', async () => {
+  it('82 answers 422 relatedResourceNotFound to a sensor that no program here knows', async () => {
     const body = { targetCommand: { state: level(50), reason: 'sensor', refAddress: 's1' } };
-    assert.equal(refusalOf(await post(body)), '422 serviceConstraintExceeded');
+    assert.equal(refusalOf(await post(body)), '422 relatedResourceNotFound');
   });
 
   it('83 overrides by PATCH of targetLightCommand, as attribute, in a function and in a device', async () => {

@@ -1,0 +1,78 @@
+/** Waiting for controllers: for as long as an answer may take, and for those that are done later. */
+import type { Clock } from '../clock.ts';
+import type { Outcome } from '../fleet.ts';
+import type { DeviceView } from './model.ts';
+
+/** ms of the gateway's time that an answer waits for the controllers. */
+const PATIENCE = 2000;
+/** ms of real time after which it no longer waits, should the gateway's time stand still. */
+const REAL_PATIENCE = 10000;
+/** ms after which the CMS hears of the controllers that are done, while others are still away. */
+const PATIENCE_OF_CMS = 60000;
+
+/** Something that a controller was told. */
+export interface Job {
+  device: DeviceView;
+  outcome: Promise<Outcome>;
+}
+
+/** @returns how the jobs ended, undefined when that takes longer than an answer waits. */
+export function settle(clock: Clock, jobs: Job[]): Promise<{ device: DeviceView; outcome: Outcome }[] | undefined> {
+  const ends = jobs.map(async ({ device, outcome }) => ({ device, outcome: await outcome }));
+  return within(clock, Promise.all(ends));
+}
+
+/**
+ * Tells of the devices that did their jobs: all at once when the last job has ended, and every minute what has been done
+ * meanwhile, since a controller may be away for days. Devices that failed are not told of.
+ */
+export function tellWhenDone(clock: Clock, jobs: Job[], tell: (devices: DeviceView[]) => void): void {
+  const failed = new Set<string>();
+  const open = new Map<string, number>();
+  for (const { device } of jobs) open.set(device.address, (open.get(device.address) ?? 0) + 1);
+  let done: DeviceView[] = [];
+  let cancel: (() => void) | undefined;
+  const flush = (): void => {
+    cancel?.();
+    cancel = undefined;
+    if (done.length > 0) tell(done);
+    done = [];
+  };
+  for (const { device, outcome } of jobs) {
+    void outcome.then((end) => {
+      const left = (open.get(device.address) ?? 1) - 1;
+      open.set(device.address, left);
+      if (end !== 'done') failed.add(device.address);
+      if (left > 0) return;
+      open.delete(device.address);
+      if (!failed.has(device.address)) done.push(device);
+      if (open.size === 0) flush();
+      else cancel ??= clock.after(PATIENCE_OF_CMS, flush);
+    });
+  }
+}
+
+function within<T>(clock: Clock, work: Promise<T>): Promise<T | undefined> {
+  return new Promise((resolve, reject) => {
+    const stop = (): void => {
+      cancel();
+      clearTimeout(timer);
+    };
+    const late = (): void => {
+      stop();
+      resolve(undefined);
+    };
+    const cancel = clock.after(PATIENCE, late);
+    const timer = setTimeout(late, REAL_PATIENCE);
+    work.then(
+      (value) => {
+        stop();
+        resolve(value);
+      },
+      (error) => {
+        stop();
+        reject(error);
+      },
+    );
+  });
+}
