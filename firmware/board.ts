@@ -15,10 +15,10 @@ export interface Board {
   readonly lines: readonly LineConfig[];
   readonly meters: readonly MeterConfig[];
   readonly network: NetworkConfig;
-  /** Bytes of the timetable that rules until the gateway sends one, see `link/timetable`. Empty: the default level. */
-  readonly timetable: readonly number[];
-  /** What a timetable from the gateway may hold: bytes, rules, programs, switch points a program. */
-  readonly limits: readonly number[];
+  /** Switch points of the day: `[minute of the local day, level %, ramp s, …]`, ascending. Empty: the default level rules. */
+  readonly program: readonly number[];
+  /** Minutes that local time is ahead of UTC. */
+  readonly utcOffset: number;
   /** ms between reports when nothing changes. */
   readonly reportPeriod: number;
   /** ms that the watchdog waits for the supervisor; absent on boards without one. */

@@ -1,46 +1,34 @@
 /**
  * The block diagram: opens the parts and hands each the functions it calls.
  *
- *     lamp level  link/commands, control/timetable (calendar, sun, sensors) → control/arbiter (which command rules now)
+ *     lamp level  link/commands, control/program → control/arbiter (which command rules now)
  *                 → control/lamp (ramp, limits) → drivers (level to volts and relay) → Hal → pin
  *     reading     Hal serial → metering/line (Modbus) → metering/meter (a profile is data) → link/reports
  *                 → link/session → gateway → TALQ
  */
-import type { Bytes, Clock, Hal } from '../hal/hal.ts';
+import type { Hal } from '../hal/hal.ts';
 import type { Board, Site } from './board.ts';
 import { Arbiter } from './control/arbiter.ts';
-import type { LampCommand } from './control/command.ts';
 import { Lamp } from './control/lamp.ts';
-import { Sensors } from './control/sensors.ts';
-import { sunEvent } from './control/sun.ts';
-import { Timetable } from './control/timetable.ts';
-import { checkTimetable } from './control/timetable-check.ts';
+import { Program } from './control/program.ts';
 import { AnalogDriver } from './drivers/analog.ts';
 import { Supervisor } from './health/supervisor.ts';
-import type { Orders } from './link/commands.ts';
-import { AckCode } from './link/messages.ts';
 import { Session } from './link/session.ts';
 import { openMeters } from './metering/meter.ts';
 import { Schedule } from './schedule.ts';
 import { countBoot } from './store/boots.ts';
-import { Settings } from './store/settings.ts';
 
 /**
  * A running controller: what its console can ask, and what its parts call back. The parts are given objects, not
  * closures: on the interpreter a closure keeps the whole scope that it was made in, and the scope of the constructor holds the
  * board's configuration, which nobody needs once the parts stand; a bound function still costs half a dozen variables.
  */
-export class Firmware implements Orders {
+export class Firmware {
   readonly version: string;
   /** Name of the board configuration. */
   readonly board: string;
   private _fault: unknown;
-  private _clock: Clock;
-  private _limits: readonly number[];
   private _lamp: Lamp;
-  private _settings: Settings;
-  private _sensors: Sensors;
-  private _timetable: Timetable;
   private _arbiter: Arbiter;
   private _session: Session | undefined;
 
@@ -48,26 +36,17 @@ export class Firmware implements Orders {
   constructor(hal: Hal, board: Board, site: Site | undefined) {
     this.version = board.version;
     this.board = board.name;
-    this._clock = hal.clock;
-    this._limits = board.limits;
     const schedule = new Schedule(hal.clock, this);
     const driver = new AnalogDriver(hal, schedule, board.lamp, this);
     const lamp = new Lamp(hal.clock, schedule, driver, board.lamp.minimumLevel, this);
-    lamp.apply(board.lamp.defaultLevel, 0);
-    const settings = new Settings(hal.storage, new Uint8Array(board.timetable), board.lamp.defaultLevel);
-    const sensors = new Sensors();
-    const timetable = new Timetable(settings.timetable.bind(settings), sensors, sunEvent);
-    timetable.reload();
-    const arbiter = new Arbiter(hal.clock, schedule, timetable, settings, settings.defaultLevel(), lamp);
     this._lamp = lamp;
-    this._settings = settings;
-    this._sensors = sensors;
-    this._timetable = timetable;
+    const program = new Program(board.program, board.utcOffset);
+    const arbiter = new Arbiter(hal.clock, schedule, program, board.lamp.defaultLevel, lamp);
     this._arbiter = arbiter;
     const boot = countBoot(hal.storage);
     const meters = openMeters(hal, schedule, board.lines, board.meters, this);
     if (site && board.network.kind !== 'none') {
-      this._session = new Session(hal, schedule, board, site, boot, lamp, arbiter, this, settings, meters);
+      this._session = new Session(hal, schedule, board, site, boot, lamp, arbiter, meters);
     }
     if (board.watchdog !== undefined) new Supervisor(hal, schedule, board.watchdog);
   }
@@ -79,46 +58,6 @@ export class Firmware implements Orders {
     const fault = this._fault === undefined ? '' : `, last fault ${this._fault}`;
     const reason = ['default', 'override', 'sensor', 'program'][command.reason];
     return `${this._lamp.level} %, ${reason} ${command.level} %, link ${link}${fault}`;
-  }
-
-  /** @see Orders */
-  override(command: LampCommand): AckCode {
-    return this._arbiter.override(command);
-  }
-
-  resume(): AckCode {
-    return this._arbiter.resume();
-  }
-
-  setTimetable(bytes: Bytes): AckCode {
-    const fault = bytes.length > 0 ? checkTimetable(bytes, this._limits) : AckCode.Done;
-    if (fault !== AckCode.Done) return fault;
-    try {
-      this._settings.setTimetable(bytes);
-    } catch (_full) {
-      return AckCode.TooLarge;
-    }
-    this._timetable.reload();
-    this._arbiter.run();
-    return AckCode.Done;
-  }
-
-  command(sensor: number, level: number, until: number | undefined): AckCode {
-    const now = this._clock.time();
-    if (now === undefined) return AckCode.NoClock;
-    this._sensors.command(sensor, level, until === undefined ? now : until);
-    this._arbiter.run();
-    return AckCode.Done;
-  }
-
-  setDefaultLevel(level: number): AckCode {
-    try {
-      this._settings.setDefaultLevel(level);
-    } catch (_full) {
-      return AckCode.TooLarge;
-    }
-    this._arbiter.setDefaultLevel(level);
-    return AckCode.Done;
   }
 
   /** The lamp has reached another level. */

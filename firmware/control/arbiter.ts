@@ -16,7 +16,6 @@ export interface Plan {
   readonly reason: Reason;
   /** Which program and sensor it comes from, as indices and numbers of the timetable. */
   readonly program: number;
-  readonly control: number;
   readonly sensor: number;
   /** ms, undefined when the command says nothing. */
   readonly rampTo: number | undefined;
@@ -25,13 +24,6 @@ export interface Plan {
   readonly next: number;
   /** @param now ms UTC. @param defaultLevel % when nothing rules */
   decide(now: number, defaultLevel: number): void;
-}
-
-/** What survives a power cut. */
-export interface OverrideStore {
-  /** The override in action, and the one that waits. Throws when storage is full. */
-  setOverrides(running: LampCommand | undefined, pending: LampCommand | undefined): void;
-  overrides(): (LampCommand | undefined)[];
 }
 
 /** ms: the arbiter looks at the clock at least once a day. */
@@ -54,17 +46,12 @@ export class Arbiter {
     private _clock: Clock,
     private _schedule: Schedule,
     private _plan: Plan,
-    private _store: OverrideStore,
     private _defaultLevel: number,
     private _lamp: { apply(level: number, ramp: number): void },
   ) {
     this._task = _schedule.add(this);
     this.command = { level: _defaultLevel, reason: Reason.Default };
     _lamp.apply(_defaultLevel, 0);
-    const kept = _store.overrides();
-    this._override = kept[0];
-    this._pending = kept[1];
-    this.run();
   }
 
   /** @returns `Done`, or why the override cannot be obeyed; then nothing has changed. */
@@ -77,33 +64,15 @@ export class Arbiter {
     } else if (expiration !== undefined && expiration <= Math.max(now, start || 0)) {
       return AckCode.Expired;
     }
-    const later = start !== undefined && now !== undefined && start > now;
-    return this._keep(later ? this._override : command, later ? command : this._pending);
-  }
-
-  /** Ends the override in action and the one that waits. */
-  resume(): AckCode {
-    return this._keep(undefined, undefined);
-  }
-
-  /** Stored first, obeyed then: what was acknowledged survives a power cut at any instant. */
-  private _keep(running: LampCommand | undefined, pending: LampCommand | undefined): AckCode {
-    if (running !== this._override || pending !== this._pending) {
-      try {
-        this._store.setOverrides(running, pending);
-      } catch (_full) {
-        return AckCode.TooLarge;
-      }
-    }
-    this._override = running;
-    this._pending = pending;
+    if (start !== undefined && now !== undefined && start > now) this._pending = command;
+    else this._override = command;
     this.run();
     return AckCode.Done;
   }
 
-  /** @param level %, without override and plan */
-  setDefaultLevel(level: number): void {
-    this._defaultLevel = level;
+  /** Ends the override in action and the one that waits. */
+  resume(): void {
+    this._override = this._pending = undefined;
     this.run();
   }
 
@@ -114,10 +83,7 @@ export class Arbiter {
     const winner = this._override || this._planned(now);
     const before = this.command;
     if (now !== undefined) this._sleep(now);
-    if (same(before, winner)) {
-      this.command = winner;
-      return;
-    }
+    if (same(before, winner)) return;
     this.command = winner;
     this.since = this._clock.uptime();
     // The way back from an override is the override's own ramp; every other change takes the newcomer's.
@@ -148,7 +114,6 @@ export class Arbiter {
       rampTo: plan.rampTo,
       rampFrom: plan.rampFrom,
       program: plan.program,
-      control: plan.control,
       sensor: plan.sensor,
     };
   }

@@ -26,15 +26,12 @@ export function programOf(bytes: Bytes, day: number): number {
   let at = Head.Size + 2 * bytes[Head.Programs];
   for (let rule = bytes[Head.Rules]; rule > 0; rule--) {
     const ranges = bytes[at + Rule.RangeCount];
-    const weekdays = bytes[at + Rule.Weekdays];
-    let holds = (bytes[at + monthDay] & bit) > 0;
-    if (weekdays & weekday) {
+    if (bytes[at + Rule.StartKind] + bytes[at + Rule.EndKind] === 0 || isOpen(bytes, at, day, inYear)) {
+      const weekdays = bytes[at + Rule.Weekdays];
       const occurrences = bytes[at + Rule.Occurrences];
-      if (occurrences === 0 || occurrences & which) holds = true;
-    }
-    if (!holds && (ranges > 0 || weekdays === 0)) holds = inRanges(bytes, at, ranges, inYear);
-    if (holds && (bytes[at + Rule.StartKind] + bytes[at + Rule.EndKind] === 0 || isOpen(bytes, at, day, inYear))) {
-      return bytes[at];
+      if (weekdays & weekday && (occurrences === 0 || occurrences & which)) return bytes[at];
+      if (bytes[at + monthDay] & bit) return bytes[at];
+      if ((ranges > 0 || weekdays === 0) && inRanges(bytes, at, ranges, inYear)) return bytes[at];
     }
     at += Rule.Ranges + 4 * ranges;
   }
@@ -56,9 +53,10 @@ function isOpen(bytes: Bytes, at: number, day: number, inYear: number): boolean 
   const startKind = bytes[at + Rule.StartKind];
   const endKind = bytes[at + Rule.EndKind];
   const start = u16(bytes, at + Rule.Start);
-  const end = u16(bytes, at + Rule.End);
   const begun = startKind === DateKind.Open || (startKind === DateKind.Date ? day : inYear) >= start;
+  const wraps = startKind === DateKind.Recurring && endKind === DateKind.Recurring;
+  if (!begun && !wraps) return false;
+  const end = u16(bytes, at + Rule.End);
   const lasts = endKind === DateKind.Open || (endKind === DateKind.Date ? day : inYear) <= end;
-  if (startKind === DateKind.Recurring && endKind === DateKind.Recurring && start > end) return begun || lasts;
-  return begun && lasts;
+  return wraps && start > end ? begun || lasts : begun && lasts;
 }

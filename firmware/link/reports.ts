@@ -3,28 +3,16 @@ import type { Bytes, Hal } from '../../hal/hal.ts';
 import type { Board } from '../board.ts';
 import type { CborWriter } from '../protocols/cbor.ts';
 import { BirthKey, ControlType, PROTOCOL_VERSION, type Reason, ReportKey, ResetCode } from './messages.ts';
-import { NONE } from './timetable.ts';
 
 /** What a report tells of the lamp: % that it gives now. */
 export interface Light {
   readonly level: number;
 }
 
-/** The command in action. */
-export interface Ruling {
-  level: number;
-  reason: Reason;
-  expiration?: number;
-  reference?: string;
-  program?: number;
-  control?: number;
-  sensor?: number;
-}
-
 /** Who decides. */
 export interface Decision {
   /** The command in action. */
-  readonly command: Ruling;
+  readonly command: { level: number; reason: Reason; expiration?: number; reference?: string };
   /** Uptime in ms at which it took effect. */
   readonly since: number;
 }
@@ -38,21 +26,24 @@ export interface Readings {
   values(unit: number): ArrayLike<number | undefined>;
 }
 
-/** The birth's items before the default level: they stay the same until the next boot. @returns CBOR items, no message. */
-export function birthHead(writer: CborWriter, hal: Hal, board: Board, boot: number): Bytes | undefined {
+/** @param boot number of this boot. @returns undefined when it is too long. */
+export function birth(writer: CborWriter, hal: Hal, board: Board, boot: number): Bytes | undefined {
   const reset = ['unknown', 'power', 'watchdog', 'software', 'brownout'].indexOf(hal.system.resetReason);
+  const lamp = board.lamp;
+  writer.map(9);
   writer.pairs(BirthKey.Protocol, [PROTOCOL_VERSION]);
   writer.number(BirthKey.Board);
   writer.text(board.name);
   writer.number(BirthKey.Version);
   writer.text(board.version);
-  const control = board.lamp.dim ? ControlType.Analog : ControlType.Switch;
-  writer.pairs(BirthKey.Boot, [boot, Math.max(reset, ResetCode.Unknown), control, board.lamp.minimumLevel]);
-  return writer.finish();
-}
-
-/** The birth's items after the default level that stay the same. */
-export function birthTail(writer: CborWriter, board: Board): Bytes | undefined {
+  const control = lamp.dim ? ControlType.Analog : ControlType.Switch;
+  writer.pairs(BirthKey.Boot, [
+    boot,
+    Math.max(reset, ResetCode.Unknown),
+    control,
+    lamp.minimumLevel,
+    lamp.defaultLevel,
+  ]);
   writer.number(BirthKey.Units);
   writer.array(board.meters.length);
   for (const meter of board.meters) {
@@ -62,9 +53,6 @@ export function birthTail(writer: CborWriter, board: Board): Bytes | undefined {
     writer.array(meter.quantities.length);
     writer.numbers(meter.quantities);
   }
-  writer.number(BirthKey.Limits);
-  writer.array(board.limits.length);
-  writer.numbers(board.limits);
   return writer.finish();
 }
 
@@ -85,10 +73,7 @@ export function report(
   const time = hal.clock.time();
   const command = decision.command;
   const since = time === undefined ? undefined : time - uptime + decision.since;
-  const program = command.program === NONE ? undefined : command.program;
-  const control = command.control === NONE ? undefined : command.control;
-  const sensor = command.sensor || undefined;
-  const known = [time, command.reference, since, command.expiration, program, control, sensor];
+  const known = [time, command.reference, since, command.expiration];
   let pairs = 7;
   for (const value of known) if (value !== undefined) pairs++;
   writer.map(pairs);
@@ -115,7 +100,6 @@ export function report(
       else writer.number(value);
     }
   }
-  writer.pairs(ReportKey.Program, [program, control, sensor]);
   return writer.finish();
 }
 

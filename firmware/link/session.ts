@@ -7,8 +7,8 @@ import type { Board, Site } from '../board.ts';
 import { CborWriter, decode } from '../protocols/cbor.ts';
 import type { Schedule, Task } from '../schedule.ts';
 import { type Orders, obey } from './commands.ts';
-import { AckKey, BirthKey, Leaf, Quantity, TimeKey, TOPIC_ROOT } from './messages.ts';
-import { birthHead, birthTail, type Decision, type Light, type Readings, report } from './reports.ts';
+import { AckKey, Leaf, Quantity, TimeKey, TOPIC_ROOT } from './messages.ts';
+import { birth, type Decision, type Light, type Readings, report } from './reports.ts';
 import { Uplink } from './uplink.ts';
 
 /** ms between the first change and the report that tells it: a ramp's end and a reading travel together. */
@@ -22,14 +22,6 @@ const LONGEST = 512;
 const EARLIEST = 1704067200000;
 const LATEST = 4294967295000;
 
-/** What the birth tells of the settings. */
-export interface Remembered {
-  /** % */
-  defaultLevel(): number;
-  /** Check value of the timetable that was given; undefined: never given. */
-  check(): number | undefined;
-}
-
 export class Session {
   /** The connection. */
   readonly uplink: Uplink;
@@ -41,9 +33,8 @@ export class Session {
   private _powers: number[] = [];
   /** Which of a unit's values is its active power; -1 none. */
   private _powerAt: number[] = [];
-  /** What stays the same in birth messages, before and after the default level. */
-  private _head: Bytes;
-  private _tail: Bytes;
+  /** The birth message; it stays the same until the next boot. */
+  private _birth: Bytes;
   /** ms between reports without changes. */
   private _period: number;
   private _task: number;
@@ -55,16 +46,15 @@ export class Session {
     site: Site,
     private _boot: number,
     private _light: Light,
-    private _decision: Decision & Task,
-    private _orders: Orders,
-    private _settings: Remembered,
+    private _orders: Orders & Decision & Task,
     private _units: Readings,
   ) {
     const id = site.id || _hal.system.id;
     this._period = board.reportPeriod;
     for (const meter of board.meters) this._powerAt.push(meter.quantities.indexOf(Quantity.ActivePower));
-    this._head = birthHead(this._writer, _hal, board, _boot) as Bytes;
-    this._tail = birthTail(this._writer, board) as Bytes;
+    const message = birth(this._writer, _hal, board, _boot);
+    if (!message) throw new Error(`birth message is longer than ${LONGEST} bytes`);
+    this._birth = message;
     this._root = `${TOPIC_ROOT}/${id}/`;
     this._task = _schedule.add(this);
     this.uplink = new Uplink(_hal, _schedule, {
@@ -100,14 +90,7 @@ export class Session {
 
   /** The link is up. @internal */
   greet(): void {
-    const writer = this._writer;
-    const check = this._settings.check();
-    writer.map(check === undefined ? 10 : 11);
-    writer.raw(this._head);
-    writer.pairs(BirthKey.DefaultLevel, [this._settings.defaultLevel()]);
-    writer.raw(this._tail);
-    writer.pairs(BirthKey.Timetable, [check]);
-    this._send(Leaf.Birth, writer.finish(), true);
+    this._send(Leaf.Birth, this._birth, true);
     this._send(Leaf.Link, new Uint8Array([1]), true);
     this.run();
   }
@@ -118,7 +101,7 @@ export class Session {
     this._changed = false;
     if (!this.uplink.online) return;
     this._number++;
-    const payload = report(this._writer, this._hal, this._boot, this._number, this._light, this._decision, this._units);
+    const payload = report(this._writer, this._hal, this._boot, this._number, this._light, this._orders, this._units);
     this._send(Leaf.Report, payload, false);
   }
 
@@ -134,7 +117,7 @@ export class Session {
       const time = message ? Number(message[TimeKey.Seconds]) * 1000 + Number(message[TimeKey.Milliseconds]) : 0;
       if (!(time >= EARLIEST && time <= LATEST)) return;
       this._hal.clock.setTime(time);
-      this._decision.run();
+      this._orders.run();
     } else {
       const answer = obey(payload, this._orders);
       if (answer.number === undefined) return;

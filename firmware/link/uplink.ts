@@ -287,7 +287,7 @@ export class Uplink {
     this._reading = reader.open ? Reading.Packet : Reading.Idle;
   }
 
-  /** @returns false: the peer broke the protocol or refused, or the uplink was closed meanwhile. */
+  /** @returns false: the peer broke the protocol or refused, or the owner has closed the uplink. */
   private _take(packet: PacketReader): boolean {
     const head = packet.head;
     const data = packet.data as Bytes;
@@ -321,7 +321,7 @@ export class Uplink {
       this._flush();
       this._owner.greet();
     }
-    return this._state !== State.Closed;
+    return true;
   }
 
   /** Source: MQTT 3.1.1 §3.3.2, §4.3.2. @param acknowledge 2 bytes of identifier with QoS 1. @returns as `_take` */
@@ -334,7 +334,6 @@ export class Uplink {
     if (acknowledge && !id) return false;
     if (packet.cut) this.oversize++;
     else this._owner.receive(readText(data, topic, end), data.subarray(payload, packet.to));
-    if (this._state === State.Closed) return false;
     if (id) {
       if (!this._heard) this._heard = Heard.Something;
       if (this._acks.length === ACKS) return false;

@@ -2,40 +2,19 @@ import assert from 'node:assert/strict';
 import sinon from 'sinon';
 import { Arbiter } from '../../firmware/control/arbiter.ts';
 import type { LampCommand } from '../../firmware/control/command.ts';
-import { Sensors } from '../../firmware/control/sensors.ts';
-import { sunEvent } from '../../firmware/control/sun.ts';
-import { Timetable } from '../../firmware/control/timetable.ts';
+import { Program } from '../../firmware/control/program.ts';
 import { AckCode, Reason } from '../../firmware/link/messages.ts';
 import { Schedule } from '../../firmware/schedule.ts';
-import type { ControlProgram } from '../../gateway/talq/control-objects.ts';
-import { compileTimetable } from '../../gateway/talq/timetable.ts';
 import { openSim } from '../../sim/index.ts';
 
 const at = (clock: string) => Date.parse(`2026-05-04T${clock}Z`);
 const seconds = (n: number) => n * 1000;
 const minutes = (n: number) => n * 60_000;
 
-const level = (value: number) => ({ state: { name: 'LevelState', value } });
-
 /** 100 % from 06:00, 70 % from 20:00 with a ramp of 30 s, in UTC. */
-const PROGRAM: ControlProgram = {
-  type: 'ControlProgramOne',
-  id: 'p',
-  ownerCMS: 'cms',
-  activePeriods: [],
-  fixedTimeControls: [
-    { startTime: '06:00:00', command: level(100) },
-    { startTime: '20:00:00', command: { ...level(70), rampToLevelTime: 30 } },
-  ],
-};
-const TIMETABLE = compileTimetable({ id: 'c', ownerCMS: 'cms', defaultProgram: 'p' }, new Map([['p', PROGRAM]]), {
-  dayOffset: 0,
-  zone: 'UTC0',
-  assigned: 0,
-  sensor: () => undefined,
-});
+const PROGRAM = [360, 100, 0, 1200, 70, 30];
 
-function bench(time: string | undefined, bytes: Uint8Array | undefined = TIMETABLE, kept: LampCommand[] = []) {
+function bench(time: string | undefined, points: number[] = PROGRAM) {
   const hal = openSim();
   if (time) hal.clock.setTime(at(time));
   const schedule = new Schedule(hal.clock, {
@@ -44,10 +23,7 @@ function bench(time: string | undefined, bytes: Uint8Array | undefined = TIMETAB
     },
   });
   const apply = sinon.spy((_level: number, _ramp: number) => {});
-  const timetable = new Timetable(() => bytes, new Sensors(), sunEvent);
-  timetable.reload();
-  const store = { setOverrides: sinon.spy(), overrides: () => kept };
-  const arbiter = new Arbiter(hal.clock, schedule, timetable, store, 100, { apply });
+  const arbiter = new Arbiter(hal.clock, schedule, new Program(points, 0), 100, { apply });
   arbiter.run();
   const override = (level: number, more: Partial<LampCommand> = {}) =>
     arbiter.override({ level, reason: Reason.Override, ...more });
@@ -142,7 +118,7 @@ describe('the arbiter', () => {
   });
 
   it('gives the default level without switch points', () => {
-    const { level, arbiter } = bench('12:00:00', new Uint8Array(0));
+    const { level, arbiter } = bench('12:00:00', []);
     assert.deepEqual([level(), arbiter.command.reason], [100, Reason.Default]);
   });
 });

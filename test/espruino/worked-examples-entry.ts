@@ -78,8 +78,6 @@ function act(step: Step, arbiter: Arbiter, sensors: Sensors, timetable: Timetabl
   arbiter.run();
 }
 
-const NOTHING_KEPT = { setOverrides() {}, overrides: () => [] };
-
 function live(life: Life, table: string): Answer[] {
   const clock = new VirtualClock();
   clock.setTime(life.start);
@@ -98,7 +96,7 @@ function live(life: Life, table: string): Answer[] {
     },
   };
   const lamp = new Lamp(clock, schedule, driver, 0, { changed() {} });
-  const arbiter = new Arbiter(clock, schedule, timetable, NOTHING_KEPT, life.defaultLevel, lamp);
+  const arbiter = new Arbiter(clock, schedule, timetable, life.defaultLevel, lamp);
   arbiter.run();
   const answers: Answer[] = [];
   for (const step of life.steps) {

@@ -55,8 +55,6 @@ export function timetableOf(config: Config): Uint8Array | undefined {
   });
 }
 
-const NOTHING_KEPT = { setOverrides() {}, overrides: () => [] };
-
 /** A controller, and the lamp it drives, that lives through a history. */
 export class Live {
   readonly hal = openSim();
@@ -85,7 +83,7 @@ export class Live {
       },
     };
     this.lamp = new Lamp(this.hal.clock, schedule, driver, 0, { changed() {} });
-    this.arbiter = new Arbiter(this.hal.clock, schedule, this.#timetable, NOTHING_KEPT, config.defaultLevel, this.lamp);
+    this.arbiter = new Arbiter(this.hal.clock, schedule, this.#timetable, config.defaultLevel, this.lamp);
     this.arbiter.run();
   }
 
