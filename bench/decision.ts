@@ -11,6 +11,7 @@ import { Depth, instrument } from '../scripts/call-depth.mjs';
 import { boot, cost, interpreter } from '../scripts/interpreter.mjs';
 
 const DAY = 86_400_000;
+const HOUR = 3_600_000;
 /** 23:30 in Brussels on a Wednesday. */
 const NIGHT = Date.UTC(2026, 4, 6, 21, 30);
 
@@ -60,8 +61,8 @@ function program(id: string, astro: number): ControlProgram {
 }
 
 /** No rule holds on `NIGHT`, so that all of them are read. */
-function calendar(): Calendar {
-  const rules = Array.from({ length: 20 }, (_, i) => {
+function calendar(length: number): Calendar {
+  const rules = Array.from({ length }, (_, i) => {
     const ruled = { program: `p${i % 10}` };
     const month = pad((i % 4) + 7);
     if (i % 4 === 0) return { ...ruled, startDate: `--${month}-01`, endDate: `--${month}-20` };
@@ -72,12 +73,12 @@ function calendar(): Calendar {
   return { id: 'cal', ownerCMS: 'cms', rules, defaultProgram: 'p0' } as Calendar;
 }
 
-/** @param astro how many switch points of each program follow the sun */
-function timetable(astro: number): Uint8Array {
+/** @param astro how many switch points of each program follow the sun. @param rules of the calendar, 10 or more use all programs */
+function timetable(astro: number, rules = 20): Uint8Array {
   const ids = Array.from({ length: 10 }, (_, i) => `p${i}`);
   const zone = posixZone('Europe/Brussels');
   if ('error' in zone) throw new Error(zone.error);
-  return compileTimetable(calendar(), new Map(ids.map((id) => [id, program(id, astro)])), {
+  return compileTimetable(calendar(rules), new Map(ids.map((id) => [id, program(id, astro)])), {
     dayOffset: 12,
     zone: zone.posix,
     location: { latitude: 50.8503, longitude: 4.3517 },
@@ -96,12 +97,13 @@ const DECISION = `import { Arbiter } from './firmware/control/arbiter.ts';
   import { sunEvent } from './firmware/control/sun.ts';
   import { Timetable } from './firmware/control/timetable.ts';
   const clock = { uptime() { return 0; }, time() { return global.now; }, after() { return 1; }, cancel() {} };
+  const store = { overrides() { return []; }, setOverrides() {} };
   const schedule = { add() { return 0; }, at() {}, cancel() {} };
   global.read = function () { return new Uint8Array(require('Storage').readArrayBuffer('t')); };
   global.now = ${NIGHT};
   global.table = new Timetable(global.read, new Sensors(), sunEvent);
   table.reload();
-  global.arbiter = new Arbiter(clock, schedule, table, 100, { apply() {} });`;
+  global.arbiter = new Arbiter(clock, schedule, table, store, 100, { apply() {} });`;
 
 /** Reads the file as the firmware's storage does. */
 const STORAGE = `import { storage } from './hal/espruino/storage.ts';
@@ -150,7 +152,7 @@ export async function deepestChain(astro: number): Promise<string[]> {
 export async function measureDecision(): Promise<Measurement[]> {
   const found: Measurement[] = [];
   const count = (name: string, setup: string, body: string, limit?: number) =>
-    found.push({ name, value: cost(setup, body, { few: 2, many: 6 }), unit: 'instructions', limit });
+    found.push({ name, value: cost(setup, body, { few: 3, many: 13 }), unit: 'instructions', limit });
   const sun = await script(SUN);
   const day = Math.floor(NIGHT / DAY);
   count('one rise or set', sun, `sun(${day},50.8503,4.3517,true,90.833);`, 4_200_000);
@@ -159,29 +161,33 @@ export async function measureDecision(): Promise<Measurement[]> {
     const setup = `${stored('t', timetable(astro))}${code}\narbiter.run();`;
     const name = (text: string) => `${text}, ${astro} of 12 points by the sun`;
     count(name('decision, steady'), setup, 'table.decide(now,100);', 2_000_000);
-    count(name('decision, any day'), setup, `now=${2 * NIGHT + 10 * DAY}-now;table.decide(now,100);`, 25_000_000);
-    count(name('decision, next day'), setup, `now+=${DAY};table.decide(now,100);`, 25_000_000);
+    count(name('decision, switch point'), setup, `now=${2 * NIGHT + HOUR}-now;table.decide(now,100);`);
+    count(name('decision, first of a day'), setup, `now+=${DAY};table.decide(now,100);`, 25_000_000);
+    count(name('decision, first after boot'), setup, `now=${2 * NIGHT + 10 * DAY}-now;table.decide(now,100);`);
     count(name('arbiter, steady'), setup, 'arbiter.run();');
     found.push({
       name: name('calls from the arbiter'),
       value: (await deepestChain(astro)).length,
       unit: 'calls',
-      limit: 7,
+      limit: 8,
     });
   }
   const bytes = timetable(0);
-  count('Storage.readArrayBuffer', `${stored('t', bytes)}${code}`, 'read();');
   const storage = await script(STORAGE);
-  count(
-    `storage.read of ${bytes.length} bytes`,
-    `${storage}\nstored();`.replace('stored();', stored('t~0', record(bytes))),
-    'load();',
-  );
+  count(`storage.read of ${bytes.length} bytes`, `${storage}\n${stored('t~0', record(bytes))}`, 'load();');
   const empty = await usage('0');
   found.push({ name: 'sun', value: (await usage(sun)) - empty, unit: 'variables', limit: 306 });
-  const files = { t: bytes };
-  const whole = await usage(`${code}\narbiter.run();`, files);
-  found.push({ name: 'sun, timetable and arbiter, decided', value: whole - empty, unit: 'variables' });
+  const decided = `${code}\narbiter.run();`;
+  const whole = await usage(decided, { t: bytes });
+  found.push({ name: 'sun, timetable, sensors and arbiter, decided', value: whole - empty, unit: 'variables' });
+  const small = timetable(0, 0);
+  const copied = whole - (await usage(decided, { t: small }));
+  found.push({
+    name: `${bytes.length} instead of ${small.length} bytes of timetable`,
+    value: copied,
+    unit: 'variables',
+    limit: 0,
+  });
   return found;
 }
 
@@ -218,7 +224,7 @@ if (import.meta.url === pathToFileURL(process.argv[1]).href) {
   if (!interpreter()) {
     console.log('SKIPPED: ESPRUINO is not set; it names the interpreter to count on');
   } else {
-    console.log((await deepestChain(2)).join('\n'));
+    console.log(`deepest chain: ${(await deepestChain(2)).join(' > ')}`);
     if (!report(await measureDecision())) process.exitCode = 1;
   }
 }
