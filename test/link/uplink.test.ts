@@ -140,6 +140,18 @@ describe('Uplink that fails', () => {
     bench.connect();
   });
 
+  it('gives each step of connecting 15 s: a stream after 14 s, CONNACK and SUBACK after 14 more', () => {
+    const bench = new Bench();
+    const link = bench.attempt();
+    bench.clock.pass(14000);
+    link.open();
+    bench.clock.pass(14000);
+    link.send(connack(), suback([1, 1]));
+    assert.equal(bench.uplink.online, true);
+    bench.clock.pass(20000);
+    assert.equal(bench.uplink.online, true);
+  });
+
   it('waits full jitter: random below 5 s · 2^n, at most 3600 s', () => {
     for (const chance of [0, 0.25, 0.999]) {
       const bench = new Bench({}, chance);
@@ -436,6 +448,23 @@ describe('Uplink publishing', () => {
     }
   });
 
+  it('keeps the order when the newest message is acknowledged first and its packet serves again', () => {
+    for (const apart of [true, false]) {
+      const bench = new Bench();
+      const link = bench.connect();
+      for (const byte of [0, 1, 2]) bench.publish(byte);
+      const newest = identifiers(link, 3)[2];
+      if (apart) link.send(puback(newest));
+      else link.send(pingresp, puback(newest));
+      for (const byte of [3, 4]) bench.publish(byte);
+      assert.deepEqual([link.taken(), link.taken()], [[3], [4]]);
+      link.fail();
+      const again = bench.connect();
+      assert.deepEqual([again.taken(), again.taken(), again.taken(), again.taken()], [[0], [1], [3], [4]]);
+      again.none();
+    }
+  });
+
   it('takes no acknowledgement from within another packet', () => {
     const bench = new Bench();
     const link = bench.connect();
@@ -464,6 +493,29 @@ describe('Uplink publishing', () => {
     assert.deepEqual([done, link.closed], [0, false]);
     link.open();
     assert.deepEqual(link.taken(), [2]);
+  });
+
+  it('ignores acknowledgements of what waits for room', () => {
+    for (const joined of [false, true]) {
+      const bench = new Bench();
+      let done = 0;
+      bench.publish(1, 1, () => done++);
+      const link = bench.attempt();
+      link.open();
+      link.take('connect');
+      link.room = false;
+      link.send(connack());
+      link.take('subscribe');
+      link.send(suback([1, 1]));
+      assert.equal(bench.uplink.online, true);
+      const early = Array.from({ length: 5 }, (_, id) => puback(id + 1));
+      if (joined) link.send(...early);
+      else for (const packet of early) link.send(packet);
+      assert.equal(done, 0);
+      link.room = true;
+      link.open();
+      assert.deepEqual([link.closed, link.taken()], [false, [1]]);
+    }
   });
 
   it('holds 8 messages of QoS 1, refuses the ninth, and takes it when one is acknowledged', () => {
