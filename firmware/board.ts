@@ -45,12 +45,6 @@ export interface LampConfig {
   readonly minimumLevel: number;
   /** % without program, clock or link. */
   readonly defaultLevel: number;
-  /** % of light that a command of 100 % asks for (TALQ virtualLightOutput); absent: 100. */
-  readonly virtualOutput?: number;
-  /** Constant light output: `[lit hours, %, …]`, ascending; absent: the gear does it, or nobody (TALQ cloType). */
-  readonly clo?: readonly number[];
-  /** Dirt: % needed right after cleaning, hours until 100 %, ms UTC of the cleaning (TALQ maintenanceFactor). */
-  readonly maintenance?: { readonly initial: number; readonly period: number; readonly cleaned: number };
   /** ms the relay stays open at least, so that the inrush limiter recovers. */
   readonly minimumOffTime: number;
   /** ms between the lowest level and opening the relay, so that the gear discharges. */
