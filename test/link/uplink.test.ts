@@ -499,7 +499,7 @@ describe('Uplink publishing', () => {
     for (const joined of [false, true]) {
       const bench = new Bench();
       let done = 0;
-      bench.publish(1, 1, () => done++);
+      for (const byte of [1, 2]) bench.publish(byte, 1, () => done++);
       const link = bench.attempt();
       link.open();
       link.take('connect');
@@ -514,7 +514,7 @@ describe('Uplink publishing', () => {
       assert.equal(done, 0);
       link.room = true;
       link.open();
-      assert.deepEqual([link.closed, link.taken()], [false, [1]]);
+      assert.deepEqual([link.closed, link.taken(), link.taken()], [false, [1], [2]]);
     }
   });
 
