@@ -1,6 +1,7 @@
 /** A board's program: the only file that joins the interpreter's HAL, the compiled configuration and the site. */
 import board from 'virtual:board';
 import { openHal } from '../hal/espruino/index.ts';
+import { joinWifi } from '../hal/espruino/wifi.ts';
 import type { Board, Site } from './board.ts';
 import { type Firmware, start } from './main.ts';
 
@@ -11,6 +12,7 @@ function launch(configured: Board): Firmware {
   // Hosts name their serial ports by path, which differs from site to site.
   const paths = site && site.paths;
   if (paths) for (let i = 0; i < paths.length; i++) configured.lines[i].port = paths[i];
+  if (site) joinWifi(site.ssid, site.passphrase);
   return start(openHal(), configured, site);
 }
 

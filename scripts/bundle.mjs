@@ -47,6 +47,9 @@ const MINIFIER = {
   maxWorkers: 1,
 };
 
+/** The interpreter's module that joins a network, by how a board reaches IP. */
+const WIFI_MODULES = { 'esp32-wifi': 'Wifi', 'espruino-wifi': 'EspruinoWiFi' };
+
 const compiled = new Map();
 
 /**
@@ -148,7 +151,8 @@ export async function bundle({
  * @returns {[import('rollup').RollupOptions, import('rollup').OutputOptions]}
  */
 export function boardOptions(script, { board, minify = true, define = {}, file = STAGE_ONE }) {
-  const constants = Object.entries(define).map(([name, value]) => `const ${name} = ${JSON.stringify(value)};\n`);
+  const known = { WIFI: WIFI_MODULES[board?.network.kind] ?? '', ...define };
+  const constants = Object.entries(known).map(([name, value]) => `const ${name} = ${JSON.stringify(value)};\n`);
   const input = {
     input: SCRIPT,
     treeshake: false,

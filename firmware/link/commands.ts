@@ -37,7 +37,8 @@ export interface Answer {
 export function obey(payload: Bytes, orders: Orders): Answer {
   const message = decode(payload) as Record<number, unknown> | undefined;
   const number = message && whole(message[CommandKey.Number], LATEST, 1);
-  if (!message || number === undefined || number < 0) return { number: undefined, code: AckCode.Malformed };
+  if (!message || Array.isArray(message) || number === undefined || number < 0)
+    return { number: undefined, code: AckCode.Malformed };
   if (message[CommandKey.Kind] === CommandKind.Resume) {
     orders.resume();
     return { number, code: AckCode.Done };

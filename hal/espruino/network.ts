@@ -1,4 +1,5 @@
 import type { Bytes, Stream, StreamOptions } from '../hal.ts';
+import { joinWifi } from './wifi.ts';
 
 /** bytes queued from which `write` answers false. */
 const ROOM = 2048;
@@ -87,6 +88,7 @@ export function connect(options: StreamOptions): Stream {
   if (!options.host || !(port >= 1 && port <= 65535)) throw new Error('host or port out of range');
   const stream = new SocketStream(options);
   const target = { host: options.host, port };
+  joinWifi();
   let socket: StreamSocket;
   try {
     socket = (options.tls ? require('tls') : require('net')).connect(target, writable) as StreamSocket;
