@@ -97,13 +97,12 @@ const DECISION = `import { Arbiter } from './firmware/control/arbiter.ts';
   import { sunEvent } from './firmware/control/sun.ts';
   import { Timetable } from './firmware/control/timetable.ts';
   const clock = { uptime() { return 0; }, time() { return global.now; }, after() { return 1; }, cancel() {} };
-  const store = { overrides() { return []; }, setOverrides() {} };
   const schedule = { add() { return 0; }, at() {}, cancel() {} };
   global.read = function () { return new Uint8Array(require('Storage').readArrayBuffer('t')); };
   global.now = ${NIGHT};
   global.table = new Timetable(global.read, new Sensors(), sunEvent);
   table.reload();
-  global.arbiter = new Arbiter(clock, schedule, table, store, 100, { apply() {} });`;
+  global.arbiter = new Arbiter(clock, schedule, table, 100, { apply() {} });`;
 
 /** Reads the file as the firmware's storage does. */
 const STORAGE = `import { storage } from './hal/espruino/storage.ts';
