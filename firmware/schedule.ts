@@ -28,7 +28,7 @@ export class Schedule {
   private _due = new Float64Array(MOST);
   private _timer = 0;
   private _next = NEVER;
-  private _awake = false;
+  private _awake = 0;
   private _run: () => void;
 
   /**
@@ -67,7 +67,7 @@ export class Schedule {
     const now = this._clock.uptime();
     const retry = now + RETRY;
     this._arm(now + GUARD, GUARD);
-    this._awake = true;
+    this._awake = 1;
     for (let task = 0; task < this._tasks.length; task++) {
       if (this._due[task] > now) continue;
       this._due[task] = retry;
@@ -78,7 +78,7 @@ export class Schedule {
       }
       if (this._due[task] === retry) this._due[task] = NEVER;
     }
-    this._awake = false;
+    this._awake = 0;
     let next = now + LONGEST;
     for (let task = 0; task < this._tasks.length; task++) next = Math.min(next, this._due[task]);
     this._arm(next, next - this._clock.uptime());

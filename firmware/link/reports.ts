@@ -51,7 +51,7 @@ export function birth(writer: CborWriter, hal: Hal, board: Board, boot: number):
     writer.number(meter.unit);
     writer.text(meter.profile);
     writer.array(meter.quantities.length);
-    writer.numbers(meter.quantities);
+    for (const quantity of meter.quantities) writer.number(quantity);
   }
   return writer.finish();
 }

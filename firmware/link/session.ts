@@ -28,7 +28,7 @@ export class Session {
   private _writer = new CborWriter(LONGEST);
   private _root: string;
   private _number = 0;
-  private _changed = false;
+  private _changed = 0;
   /** Active power of each unit when it was last worth a report, in steps of the wire. */
   private _powers: number[] = [];
   /** Which of a unit's values is its active power; -1 none. */
@@ -75,7 +75,7 @@ export class Session {
   /** Something worth reporting has changed. */
   touch(): void {
     if (this._changed || !this.uplink.online) return;
-    this._changed = true;
+    this._changed = 1;
     this._schedule.at(this._task, SOON);
   }
 
@@ -98,7 +98,7 @@ export class Session {
   /** Reports. @internal */
   run(): void {
     this._schedule.at(this._task, this._period);
-    this._changed = false;
+    this._changed = 0;
     if (!this.uplink.online) return;
     this._number++;
     const payload = report(this._writer, this._hal, this._boot, this._number, this._light, this._orders, this._units);

@@ -110,7 +110,7 @@ export class Uplink {
   /** Oldest message that is not yet written on this connection. */
   private _unsent: Message | undefined = undefined;
   /** Online, and the stream has room. */
-  private _ready = false;
+  private _ready = 0;
   private _stream: Stream | undefined = undefined;
   private _reading = Reading.Idle;
   private _heard = Heard.Nothing;
@@ -120,7 +120,7 @@ export class Uplink {
   /** Messages received that were longer than 1 kB: acknowledged and dropped. */
   oversize = 0;
   private _state = State.Waiting;
-  private _writable = false;
+  private _writable = 0;
   private _reader = new PacketReader();
   private _acks: number[] = [];
   private _connect: Bytes;
@@ -135,7 +135,7 @@ export class Uplink {
   /** Looks in a row that found the connection dead. */
   private _silence = 0;
   /** There were unacknowledged messages at the last look. */
-  private _flying = false;
+  private _flying = 0;
   /** ms: the next wait is random below it. */
   private _wait = FIRST;
   /** Uptime of the last going online. */
@@ -167,7 +167,7 @@ export class Uplink {
   }
 
   private _room(): void {
-    this._writable = true;
+    this._writable = 1;
     this._flush();
   }
 
@@ -197,7 +197,7 @@ export class Uplink {
       if (!this._ready && !this._unsent) this._unsent = message;
     }
     if (!this._ready) return qos > 0;
-    if (!(this._stream as Stream).write(packet)) this._writable = this._ready = false;
+    if (!(this._stream as Stream).write(packet)) this._writable = this._ready = 0;
     return true;
   }
 
@@ -246,7 +246,7 @@ export class Uplink {
   }
 
   private _write(packet: Bytes): void {
-    if (!(this._stream as Stream).write(packet)) this._writable = this._ready = false;
+    if (!(this._stream as Stream).write(packet)) this._writable = this._ready = 0;
   }
 
   private _onData(data: Bytes): void {
@@ -369,7 +369,7 @@ export class Uplink {
       this._write(this._subscribe);
     }
     while (this._writable && this._acks.length > 0) this._write(encodeAck(this._acks.shift() as number));
-    this._ready = this.online && this._writable;
+    this._ready = this.online ? this._writable : 0;
     while (this._ready && this._unsent) {
       const message: Message = this._unsent;
       this._unsent = message._next;
@@ -391,7 +391,7 @@ export class Uplink {
     const stuck = flying && this._flying && this._heard !== Heard.Acknowledgement;
     const silent = !this._heard;
     this._silence = silent || stuck || !this._writable ? this._silence + 1 : 0;
-    this._flying = flying;
+    this._flying = flying ? 1 : 0;
     this._heard = Heard.Nothing;
     if (!this.online || this._silence > 1) this._fail();
     else if (silent && this._writable) this._write(encodeEmpty(Packet.PingRequest));
@@ -405,7 +405,8 @@ export class Uplink {
     this._schedule.at(this._task, this._hal.random() * this._wait);
     this._wait = Math.min(LONGEST, this._wait * 2);
     this._stream = undefined;
-    this.online = this._ready = this._writable = this._flying = this._reader.open = false;
+    this.online = this._reader.open = false;
+    this._ready = this._writable = this._flying = 0;
     this._reading = Reading.Idle;
     this._heard = Heard.Nothing;
     this._silence = 0;

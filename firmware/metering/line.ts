@@ -58,8 +58,8 @@ export class ModbusLine {
   /** ms of one character and of the silence that separates frames. */
   private _character: number;
   private _silence: number;
-  private _listening = false;
-  private _writing = false;
+  private _listening = 0;
+  private _writing = 0;
   /** Attempts that the current transaction has behind it. */
   private _tries = 0;
   /** Uptimes: first attempt, since when it waits, last byte heard, earliest next request, end of listening, its limit. */
@@ -126,7 +126,7 @@ export class ModbusLine {
     if (from > now) {
       if (now - Math.max(this._since, this._until) > PATIENCE) {
         // A driver that lost its `done` is tried again.
-        this._writing = false;
+        this._writing = 0;
         return Fault.Busy;
       }
       this._schedule.at(this._task, from - now);
@@ -138,8 +138,8 @@ export class ModbusLine {
     this._echo = this._echoes ? request.length : 0;
     this._limit = now + request.length * this._character + DRIVER + transaction.timeout;
     this._deadline = this._limit;
-    this._listening = true;
-    this._writing = true;
+    this._listening = 1;
+    this._writing = 1;
     // First of all, so that a port that throws is as good as a unit that is silent.
     this._schedule.at(this._task, this._deadline - now);
     this._serial.write(request, this._sent);
@@ -148,7 +148,7 @@ export class ModbusLine {
 
   /** The last bit is out. The answer may even be here already, on hosts that learn of both at the same time. */
   private _transmitted(): void {
-    this._writing = false;
+    this._writing = 0;
     const transaction = this._queue[0];
     if (!this._listening || !transaction) return;
     const now = this._clock.uptime();
@@ -208,7 +208,7 @@ export class ModbusLine {
 
   private _finish(transaction: Transaction, fault: number, now: number): void {
     const unit = transaction.request[0];
-    this._listening = false;
+    this._listening = 0;
     this._ready = now + (fault < 0 ? 0 : transaction.gap);
     if (fault < 0 && fault !== Fault.Busy && this._tries < transaction.retries) {
       this._tries++;

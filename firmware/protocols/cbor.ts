@@ -76,21 +76,6 @@ export class CborWriter {
     this._push(value === undefined ? 0xf7 : value === null ? 0xf6 : value ? 0xf5 : 0xf4);
   }
 
-  /** Numbers in a row, each an item (or a key). */
-  numbers(values: readonly (number | null)[]): void {
-    const push = this._push;
-    // No call and little text for what is frequent: text that is skipped costs time, too.
-    for (const value of values as readonly number[]) {
-      if (value >>> 0 === value)
-        if (value > 255)
-          if (value < 65536) push(25, value >> 8, value);
-          else this._head(0, value);
-        else if (value > 23) push(24, value);
-        else push(value);
-      else this._other(value);
-    }
-  }
-
   /**
    * Pairs of a map with consecutive keys, from `key` to 23 at most; undefined values are left out, as are their keys.
    * Unsigned integers below 2^32 cost half of what `number` does.

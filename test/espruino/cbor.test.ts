@@ -65,7 +65,6 @@ describe('CBOR on the interpreter', () => {
       const writer = new CborWriter(100);
       for (const number of ${JSON.stringify(NUMBERS.map(([value]) => bits(value)))}) {
         writer.number(real(number)); say(hex(writer.finish()));
-        writer.numbers([real(number)]); say(hex(writer.finish()));
         writer.pairs(0, [undefined, real(number)]); say(hex(writer.finish()));
       }
       for (const simple of [false, true, null, undefined]) { writer.simple(simple); say(hex(writer.finish())); }
@@ -74,7 +73,7 @@ describe('CBOR on the interpreter', () => {
         writer.text(string); say(hex(writer.finish()));
       }`,
     );
-    const numbers = NUMBERS.flatMap(([, code]) => [code, code, `01${code}`]);
+    const numbers = NUMBERS.flatMap(([, code]) => [code, `01${code}`]);
     assert.deepEqual(lines, [...numbers, ...SIMPLES.map(([, code]) => code), ...TEXTS.map(([, code]) => code)]);
   });
 
@@ -85,7 +84,6 @@ describe('CBOR on the interpreter', () => {
       const rows = [[], [0, 23, 24, 255, 256, 65535, 65536, 2147483648, 4294967295, 4294967296, 9007199254740991],
         [-1, -24, -25, -256, -257, -65537, -4294967297, null, 24.9, 255.5, 65535.5, 23.5], [0.1, 1.5, 100000.5]];
       for (const row of rows) {
-        writer.array(row.length); writer.numbers(row); say(hex(writer.finish()));
         writer.map(row.length); writer.pairs(3, row); say(hex(writer.finish()));
       }
       writer.map(12);
@@ -96,8 +94,8 @@ describe('CBOR on the interpreter', () => {
     );
     const fields = [1234, 1764080000, 86400, 60, 60, 3, undefined, 17, 1764079000, 2304, 182, 399, 951];
     const report = new Map(fields.map((value, key): [number, unknown] => [key, value]).filter(([, value]) => value));
-    assert.equal(lines[8], hexOf(peer.encode(report)));
-    assert.equal(lines[9], 'undefined');
+    assert.equal(lines[4], hexOf(peer.encode(report)));
+    assert.equal(lines[5], 'undefined');
   });
 
   it('reads the vectors of RFC 8949 and 300 mutated messages as Node does', async () => {
