@@ -51,9 +51,9 @@ async function listedLamps(url: string, clientAddress: string): Promise<ListedDe
   return lamps.sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
-/** A command to copy: an override of one lamp to 40 %. Source: TALQ 2.7.1 §5.8, `OverrideCommand`. */
+/** A command to copy, as often as wanted (each request has an id of its own): an override of one lamp to 40 %. Source: TALQ 2.7.1 §5.8, `OverrideCommand`. */
 function invitation(url: string, clientAddress: string, lamp: ListedDevice): string[] {
-  const query = `clientAddress=${clientAddress}&talqRequestId=${randomUUID()}`;
+  const query = `clientAddress=${clientAddress}&talqRequestId=$(node -p 'crypto.randomUUID()')`;
   const body = {
     addresses: [{ resource: 'devices', address: lamp.address }],
     targetCommand: { state: { name: 'LevelState', value: 40 }, reason: 'override', cmsRefId: 'try-1' },
@@ -63,7 +63,7 @@ function invitation(url: string, clientAddress: string, lamp: ListedDevice): str
     '',
     `curl '${url}/devices?clientAddress=${clientAddress}' -H 'talq-api-version: 2.7.1'`,
     '',
-    `curl -i '${url}/override-commands?${query}' \\`,
+    `curl -i "${url}/override-commands?${query}" \\`,
     `  -H 'content-type: application/json' -H 'talq-api-version: 2.7.1' \\`,
     `  -d '${JSON.stringify(body)}'`,
   ];

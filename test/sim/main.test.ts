@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
@@ -67,9 +68,12 @@ describe('npm start', function () {
 
   it('shows 2 lamps, gives a curl that dims the first to 40 %, 24 W, and ends with 0 at Ctrl-C', async () => {
     const bench = new Bench('--lamps', '2', '--port', '0', '--speed', '10', '--at', '2025-12-21T18:00:00Z');
-    const command = await bench.until(/curl -i '([^']+)' \\\n {2}-H '([^']+)' -H '([^']+)' \\\n {2}-d '([^']+)'\n/);
+    const command = await bench.until(/curl -i "([^"]+)" \\\n {2}-H '([^']+)' -H '([^']+)' \\\n {2}-d '([^']+)'\n/);
     await bench.until(/lamp-01 +100\.0 +60\.0 +up .*\nlamp-02 +100\.0 +60\.0 +up /);
-    const [, url, ...rest] = command;
+    const [, printed, ...rest] = command;
+    // The shell makes a fresh id of this at every try.
+    const url = printed.replace("$(node -p 'crypto.randomUUID()')", randomUUID());
+    assert.notEqual(url, printed);
     const headers = Object.fromEntries(rest.slice(0, 2).map((line) => line.split(': ')));
     const answer = await fetch(url, { method: 'POST', headers, body: rest[2] });
     assert.equal(answer.status, 201);
