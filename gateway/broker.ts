@@ -38,9 +38,10 @@ export async function openBroker(options: { host: string; port: number; log(line
   });
   server.maxConnections = MOST_CLIENTS;
   await new Promise<void>((resolve, reject) => {
-    server.once('error', (error: NodeJS.ErrnoException) =>
-      reject(error.code === 'EADDRINUSE' ? new Error(`port ${options.port} (MQTT broker) is occupied`) : error),
-    );
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      aedes.close();
+      reject(error.code === 'EADDRINUSE' ? new Error(`port ${options.port} (MQTT broker) is occupied`) : error);
+    });
     server.listen(options.port, options.host, resolve);
   });
   const address = server.address();
