@@ -194,7 +194,9 @@ function mostTelling(violations: Violation[]): Violation | undefined {
     const kinds = Object.entries(parentSchema?.properties ?? {}).filter(([, { const: kind }]) => kind !== undefined);
     return kinds.every(([name, { const: kind }]) => (data as Record<string, unknown> | null)?.[name] === kind);
   });
-  return meant ?? violations[0];
+  const choices = violations.filter(({ keyword }) => keyword === 'anyOf');
+  const deepest = choices.sort((a, b) => b.instancePath.length - a.instancePath.length)[0];
+  return meant ?? deepest ?? violations[0];
 }
 
 /** Bodies are taken as they are; parameters are text and become what their schema says. */

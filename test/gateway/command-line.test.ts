@@ -24,11 +24,18 @@ describe("the gateway's command line", () => {
       '--insecure-http',
       '--data',
       '/tmp/x',
+      '--time-zone',
+      'Europe/Brussels',
+      '--location',
+      '50.8503,4.3517',
     ]);
     assert.deepEqual(
       [options?.port, options?.host, options?.brokerUrl, options?.insecureHttp, options?.dataDirectory],
       [8091, '127.0.0.1', 'mqtt://10.0.0.1:1883', true, '/tmp/x'],
     );
+    assert.equal(options?.timeZone, 'Europe/Brussels');
+    assert.deepEqual(options?.location, { latitude: 50.8503, longitude: 4.3517 });
+    assert.equal(readFlags([])?.location, undefined);
     assert.deepEqual([readFlags([])?.port, readFlags([])?.brokerPort], [8090, 1883]);
     assert.equal(readFlags(['--help']), undefined);
   });
@@ -37,6 +44,7 @@ describe("the gateway's command line", () => {
     assert.throws(() => readFlags(['--port', '70000']), /--port wants a port of 0\.\.65535, not 70000/);
     assert.throws(() => readFlags(['--broker', 'amqp://x']), /--broker wants mqtt/);
     assert.throws(() => readFlags(['--cms', 'cms']), /--cms wants an http or https URI/);
+    assert.throws(() => readFlags(['--location', 'Brussels']), /--location wants degrees as LAT,LON, not Brussels/);
     assert.throws(() => readFlags(['surplus']));
   });
 
