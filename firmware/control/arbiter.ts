@@ -54,7 +54,7 @@ export class Arbiter {
     _lamp.apply(_defaultLevel, 0);
   }
 
-  /** @returns `Done`, or why the override cannot be obeyed; then nothing has changed. */
+  /** Takes effect with the next `run`. @returns `Done`, or why it cannot be obeyed; then nothing has changed. */
   override(command: LampCommand): AckCode {
     const now = this._clock.time();
     const start = command.start;
@@ -66,14 +66,17 @@ export class Arbiter {
     }
     if (start !== undefined && now !== undefined && start > now) this._pending = command;
     else this._override = command;
-    this.run();
     return AckCode.Done;
   }
 
-  /** Ends the override in action and the one that waits. */
+  /** Ends the override in action and the one that waits, with the next `run`. */
   resume(): void {
     this._override = this._pending = undefined;
-    this.run();
+  }
+
+  /** Decides at once, but from the schedule: a message's way through the link is deep enough. */
+  wake(): void {
+    this._schedule.at(this._task, 0);
   }
 
   /** Decides now; also after the clock, the plan or a sensor has changed. */

@@ -54,19 +54,15 @@ export class Lamp {
   /** A step of the ramp. @internal */
   run(): void {
     const passed = this._clock.uptime() - this._begin;
-    if (passed >= this._ramp) {
-      this._schedule.at(this._task, NEVER);
-      this._write(this._target);
-      this._owner.changed();
-      return;
+    const done = passed >= this._ramp;
+    let level = this._target;
+    if (!done) {
+      level = this._from + ((level - this._from) * passed) / this._ramp;
+      if (level > 0) level = Math.max(level, this._minimum);
     }
-    this._schedule.at(this._task, Math.min(STEP, this._ramp - passed));
-    const level = this._from + ((this._target - this._from) * passed) / this._ramp;
-    this._write(level > 0 ? Math.max(level, this._minimum) : 0);
-  }
-
-  private _write(level: number): void {
+    this._schedule.at(this._task, done ? NEVER : Math.min(STEP, this._ramp - passed));
     this._now = level;
     this._driver.write(level);
+    if (done) this._owner.changed();
   }
 }

@@ -5,7 +5,7 @@
 import type { Bytes, Hal } from '../../hal/hal.ts';
 import type { Board, Site } from '../board.ts';
 import { CborWriter, decode } from '../protocols/cbor.ts';
-import type { Schedule, Task } from '../schedule.ts';
+import type { Schedule } from '../schedule.ts';
 import { type Orders, obey } from './commands.ts';
 import { AckKey, Leaf, Quantity, TimeKey, TOPIC_ROOT } from './messages.ts';
 import { birth, type Decision, type Light, type Readings, report } from './reports.ts';
@@ -21,6 +21,11 @@ const LONGEST = 512;
 /** ms UTC: 2024 and 2106, outside which no gateway's clock can be right. */
 const EARLIEST = 1704067200000;
 const LATEST = 4294967295000;
+
+/** Who decides anew when something has changed. */
+export interface Waker {
+  wake(): void;
+}
 
 export class Session {
   /** The connection. */
@@ -46,7 +51,7 @@ export class Session {
     site: Site,
     private _boot: number,
     private _light: Light,
-    private _orders: Orders & Decision & Task,
+    private _orders: Orders & Decision & Waker,
     private _units: Readings,
   ) {
     const id = site.id || _hal.system.id;
@@ -92,7 +97,7 @@ export class Session {
   greet(): void {
     this._send(Leaf.Birth, this._birth, true);
     this._send(Leaf.Link, new Uint8Array([1]), true);
-    this.run();
+    this._schedule.at(this._task, 0);
   }
 
   /** Reports. @internal */
@@ -117,14 +122,15 @@ export class Session {
       const time = message ? Number(message[TimeKey.Seconds]) * 1000 + Number(message[TimeKey.Milliseconds]) : 0;
       if (!(time >= EARLIEST && time <= LATEST)) return;
       this._hal.clock.setTime(time);
-      this._orders.run();
     } else {
       const answer = obey(payload, this._orders);
       if (answer.number === undefined) return;
       this._writer.map(2);
       this._writer.pairs(AckKey.Number, [answer.number, answer.code]);
-      this._send(Leaf.Ack, this._writer.finish(), false);
+      // Not through `_send`: from the socket to the packet's text it is 10 calls already.
+      this.uplink.publish(this._root + Leaf.Ack, this._writer.finish() as Bytes, 1, false);
     }
+    this._orders.wake();
     this.touch();
   }
 }

@@ -25,8 +25,12 @@ function bench(time: string | undefined, points: number[] = PROGRAM) {
   const apply = sinon.spy((_level: number, _ramp: number) => {});
   const arbiter = new Arbiter(hal.clock, schedule, new Program(points, 0), 100, { apply });
   arbiter.run();
-  const override = (level: number, more: Partial<LampCommand> = {}) =>
-    arbiter.override({ level, reason: Reason.Override, ...more });
+  const override = (level: number, more: Partial<LampCommand> = {}) => {
+    const code = arbiter.override({ level, reason: Reason.Override, ...more });
+    arbiter.wake();
+    hal.clock.run(0);
+    return code;
+  };
   return { hal, arbiter, apply, override, run: (ms: number) => hal.clock.run(ms), level: () => arbiter.command.level };
 }
 
@@ -79,6 +83,7 @@ describe('the arbiter', () => {
     run(minutes(35));
     assert.equal(level(), 80);
     arbiter.resume();
+    arbiter.run();
     assert.equal(level(), 70);
   });
 
@@ -92,6 +97,7 @@ describe('the arbiter', () => {
     assert.equal(level(), 50);
     override(20, { start: at('22:05:00') });
     arbiter.resume();
+    arbiter.run();
     run(minutes(10));
     assert.equal(level(), 70);
   });
