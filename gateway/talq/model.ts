@@ -1,9 +1,8 @@
 /** The gateway and its controllers as TALQ devices: stable addresses, classes, and every attribute's value and time. */
 import { createHash, randomUUID } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
-import { Quantity, Reason, TOPIC_ROOT } from '../../firmware/link/messages.ts';
 import type { Clock } from '../clock.ts';
-import type { Controller, Fleet, Reading, State } from '../fleet.ts';
+import type { Controller, Fleet } from '../fleet.ts';
 import type { Json, Store } from '../store.ts';
 import type { Birth } from '../wire.ts';
 import {
@@ -14,12 +13,19 @@ import {
   type FunctionSpec,
   GATEWAY_CLASS,
   GATEWAY_FUNCTIONS,
-  LIGHT,
-  lightUnit,
-  meteredUnits,
   SENSORS,
 } from './functions.ts';
-import { MEASURES, type Side, toReason, toSense, toTimestamp, toUnit } from './mapping.ts';
+import { toTimestamp } from './mapping.ts';
+import {
+  type Assignment,
+  type ControllerRecord,
+  type DeviceRecord,
+  type InForce,
+  type Invalid,
+  type Place,
+  readController,
+  type Valued,
+} from './readings.ts';
 import type { Attribute, Command, Device, DeviceClass, TalqFunction } from './schemas.ts';
 import { SensorNumbers } from './sensors.ts';
 import { Zones } from './zones.ts';
@@ -29,67 +35,6 @@ export const NIL = '00000000-0000-0000-0000-000000000000';
 const LONGEST_REFERENCE = 64;
 /** Long references remembered for each controller: the one in action, the one waiting, and those they replaced. */
 const MOST_REFERENCES = 4;
-
-/** A value and the ms UTC it belongs to. An undefined value: never set. */
-export interface Valued {
-  value?: unknown;
-  time?: number;
-}
-
-/** What is stored of a device. */
-interface DeviceRecord {
-  address: string;
-  /** ms UTC */
-  created: number;
-  /** Attributes written by the CMS, by `function/attribute`. */
-  values: Record<string, { value: Json; time: number }>;
-}
-interface ControllerRecord extends DeviceRecord {
-  /** Place in lists, for ever. */
-  sequence: number;
-  birth: Birth;
-  bornAt: number;
-  /** The last command that the CMS gave and the controller took. */
-  target?: { command: Command; time: number };
-  /** Short reference on the wire to the CMS's own long one, oldest first. */
-  references: [string, string][];
-  calendar?: Assignment;
-  timetable?: InForce;
-  invalid?: Invalid;
-}
-
-/** The calendar that a CMS assigned to a lamp. */
-export interface Assignment {
-  /** clientAddress of the CMS, whose calendar it is. */
-  owner: string;
-  /** Empty: none any more. */
-  id: string;
-  /** ms UTC since when */
-  time: number;
-}
-
-/** The timetable that a controller runs. */
-export interface InForce {
-  /** Its CRC; undefined: none. */
-  crc?: number;
-  /** Ids of its programs by their index; empty when they are not known. */
-  programs: string[];
-}
-
-/** Why a lamp does not follow its calendar. */
-export interface Invalid {
-  /** CRC of the timetable that the controller could not take; undefined: it could not even be compiled. */
-  crc?: number;
-  /** ms UTC since when */
-  time: number;
-}
-
-/** Degrees, north and east positive; m above sea level. */
-export interface Place {
-  latitude: number;
-  longitude: number;
-  altitude?: number;
-}
 
 /** One device; `controller` is absent on the gateway's own. */
 export interface DeviceView {
@@ -429,114 +374,4 @@ export class Model {
           };
     return values[name] ?? {};
   }
-}
-
-function readController(
-  controller: Controller,
-  record: ControllerRecord,
-  sensors: SensorNumbers,
-  functionId: string,
-  name: string,
-): Valued {
-  const { birth, state } = controller;
-  const known = (value: unknown): Valued => ({ value, time: record.created });
-  const born = (value: unknown): Valued => ({ value, time: controller.bornAt });
-  switch (name) {
-    case 'displayName':
-    case 'serial':
-    case 'physicalAddress':
-      return known(controller.id);
-    case 'logicalAddress':
-      return known(`${TOPIC_ROOT}/${controller.id}`);
-    case 'assetId':
-      return known('');
-    case 'calendarID':
-      return { value: record.calendar?.id ?? '', time: record.calendar?.time ?? record.created };
-    case 'invalidCalendar':
-      return {
-        value: record.invalid !== undefined,
-        time: record.invalid?.time ?? record.calendar?.time ?? record.created,
-      };
-    case 'communicationType':
-      return known('MQTT');
-    case 'actuatorReference':
-      return known('lampActuator1');
-    case 'hwType':
-      return born(birth.board);
-    case 'swVersion':
-      return born(birth.version);
-    case 'defaultLightState':
-      return born({ name: 'LevelState', value: birth.defaultLevel });
-    case 'communicationFailure':
-      return { value: !controller.online, time: controller.linkedAt };
-    case 'lampFailure':
-      return {}; // the wire does not tell yet
-  }
-  if (state) {
-    const { time } = state;
-    switch (name) {
-      case 'currentTime':
-        return state.timed ? { time } : {};
-      case 'deviceReset':
-        return state.uptime === undefined ? {} : { value: true, time: time - state.uptime * 1000 };
-      case 'lightStateChange':
-        return { value: true, time: state.since };
-      case 'actualLightState':
-        return state.level === undefined ? {} : { value: { name: 'LevelState', value: Math.round(state.level) }, time };
-      case 'presenceStatus':
-        return state.presence === undefined ? {} : { value: state.presence === 1, time };
-      case 'feedbackLightCommand':
-        return feedback(state, record, sensors);
-      case 'targetLightCommand':
-        return target(state, record, sensors);
-    }
-  }
-  if (name === 'targetLightCommand' && record.target) return { value: record.target.command, time: record.target.time };
-  const meters = meteredUnits(birth);
-  if (functionId === 'lampMonitor1') return readUnit(controller, meters[0] ?? 0, 'monitor', name);
-  if (functionId === LIGHT) return readUnit(controller, lightUnit(birth), 'light', name);
-  const meter = /^electricalMeter(\d+)$/.exec(functionId);
-  return meter ? readUnit(controller, meters[Number(meter[1]) - 1], 'meter', name) : {};
-}
-
-/** The command in action, as the controller reports it. */
-function feedback(state: State, record: ControllerRecord, sensors: SensorNumbers): Valued {
-  if (state.command === undefined) return {};
-  const command: Command = { state: { name: 'LevelState', value: state.command }, reason: toReason(state.reason) };
-  if (state.reference !== undefined) {
-    command.cmsRefId = record.references.find(([short]) => short === state.reference)?.[1] ?? state.reference;
-  }
-  const source =
-    state.reason === Reason.Sensor
-      ? sensors.addressOf(state.sensor)
-      : state.reason === Reason.Program
-        ? record.timetable?.programs[state.program ?? -1]
-        : undefined;
-  if (source !== undefined) command.refAddress = source;
-  if (state.reason === Reason.Override) command.start = toTimestamp(state.since);
-  if (state.expiration !== undefined) command.expiration = toTimestamp(state.expiration * 1000);
-  return { value: command, time: state.since };
-}
-
-/** The last command the lamp got: the CMS's own words, until something else took effect after it. */
-function target(state: State, record: ControllerRecord, sensors: SensorNumbers): Valued {
-  const given = record.target;
-  if (given && (state.command === undefined || state.since <= given.time))
-    return { value: given.command, time: given.time };
-  return feedback(state, record, sensors);
-}
-
-function readUnit(controller: Controller, unit: number, side: Side, name: string): Valued {
-  const quantities = controller.birth.units[unit]?.[2] ?? [];
-  const readings: (Reading | undefined)[] = controller.readings[unit] ?? [];
-  if (/owerFactorSense$/.test(name)) {
-    const reading = readings[quantities.indexOf(Quantity.ReactivePower)];
-    const sense = reading && toSense(reading.value);
-    return sense === undefined ? {} : { value: sense, time: reading?.time };
-  }
-  const at = quantities.findIndex((quantity) => MEASURES[quantity]?.[side]?.name === name);
-  const measure = MEASURES[quantities[at]]?.[side];
-  const reading = readings[at];
-  if (!measure || !reading) return {};
-  return { value: toUnit(quantities[at], measure, reading.value), time: reading.time };
 }

@@ -206,9 +206,9 @@ export class Timetables implements Lamps {
       void this.model.setInvalid(id, undefined);
       return { bytes, crc, programs: programsOf(calendar), outcome: 'done' };
     } catch (error) {
-      if (!(error instanceof NotExecutable)) throw error;
+      // Whatever is wrong with one calendar, the other lamps get theirs.
       if (!invalid || invalid.crc !== undefined) {
-        this.log(`${id} cannot follow calendar ${calendar.id}: ${error.message}`);
+        this.log(`${id} cannot follow calendar ${calendar.id}: ${(error as Error).message}`);
         void this.model.setInvalid(id, { time: this.clock.now() });
       }
       return none('tooLarge');

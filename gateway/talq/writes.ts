@@ -5,8 +5,9 @@ import type { Json } from '../store.ts';
 import { type Assign, type Assigning, checkAssign } from './assign.ts';
 import { deviceReference, refusal } from './errors.ts';
 import type { AttributeSpec, FunctionSpec } from './functions.ts';
-import { type DeviceView, NIL, type Place } from './model.ts';
+import { type DeviceView, NIL } from './model.ts';
 import { checkCommand, hasLevel, levelOf, type Order, toCommand } from './override.ts';
+import type { Place } from './readings.ts';
 import { type AttributeBody, type DeviceBody, type FunctionBody, type Reference, State } from './schemas.ts';
 import { posixZone } from './time-zones.ts';
 
