@@ -89,6 +89,8 @@ async function bench(options: Arguments, stopped: AbortSignal): Promise<void> {
     brokerPort: 0,
     cmsUri: cms,
     insecureHttp,
+    timeZone: 'Europe/Brussels',
+    location: { latitude: 50.8503, longitude: 4.3517 },
     dataDirectory: data === undefined ? undefined : join(data, 'gateway'),
     now,
     log: (line) => log(line),

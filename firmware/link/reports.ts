@@ -30,7 +30,7 @@ export interface Readings {
 export function birth(writer: CborWriter, hal: Hal, board: Board, boot: number): Bytes | undefined {
   const reset = ['unknown', 'power', 'watchdog', 'software', 'brownout'].indexOf(hal.system.resetReason);
   const lamp = board.lamp;
-  writer.map(9);
+  writer.map(10);
   writer.pairs(BirthKey.Protocol, [PROTOCOL_VERSION]);
   writer.number(BirthKey.Board);
   writer.text(board.name);
@@ -53,6 +53,10 @@ export function birth(writer: CborWriter, hal: Hal, board: Board, boot: number):
     writer.array(meter.quantities.length);
     for (const quantity of meter.quantities) writer.number(quantity);
   }
+  // This firmware holds no timetable: four zeros.
+  writer.number(BirthKey.Limits);
+  writer.array(4);
+  for (let i = 0; i < 4; i++) writer.number(0);
   return writer.finish();
 }
 
