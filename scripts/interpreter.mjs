@@ -115,11 +115,13 @@ export function cost(setup, body, { few = 10, many = 60 } = {}) {
     const directory = mkdtempSync(join(tmpdir(), 'callgrind-'));
     const script = join(directory, 'script.js');
     writeFileSync(script, `${text}\nquit();\n`);
-    const run = spawnSync(
-      'valgrind',
-      ['--tool=callgrind', '--callgrind-out-file=/dev/null', interpreter(), script],
-      { cwd: directory, encoding: 'latin1', stdio: ['pipe', 'pipe', 'pipe'], timeout: 300_000, killSignal: 'SIGKILL' },
-    );
+    const run = spawnSync('valgrind', ['--tool=callgrind', '--callgrind-out-file=/dev/null', interpreter(), script], {
+      cwd: directory,
+      encoding: 'latin1',
+      stdio: ['pipe', 'pipe', 'pipe'],
+      timeout: 300_000,
+      killSignal: 'SIGKILL',
+    });
     rmSync(directory, { recursive: true, force: true });
     const match = /Collected : (\d+)/.exec(run.stderr ?? '');
     if (!match || /Uncaught|ERROR:/.test(run.stdout)) {
