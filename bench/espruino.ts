@@ -27,6 +27,7 @@ const clock = {
   after(delay, run) { due = now + delay; next = run; return 1; },
   cancel() {},
 };
+const owner = { failed(error) { print('ERROR: ' + error); }, greet() {}, receive() {} };
 function pass() { now = due; const run = next; run(); }
 `;
 
@@ -83,7 +84,7 @@ const exchange: Line = {
     let hear, sent, read = 0;
     const serial = { write(data, done) { sent = done; }, close() {} };
     const hal = { clock, openSerial(options) { hear = options.onData; return serial; } };
-    const schedule = new Schedule(clock, (error) => { print('ERROR: ' + error); });
+    const schedule = new Schedule(clock, owner);
     const line = new ModbusLine(hal, schedule, { port: 'Serial1', baud: 9600, data: 8, parity: 'none', stop: 1, echo: false });
     ${REPLY}
     const transaction = {
@@ -110,7 +111,7 @@ const appointment: Line = {
   source: `import { Schedule } from './firmware/schedule.ts';
     ${CLOCK}
     let kept = 0;
-    const schedule = new Schedule(clock, (error) => { print('ERROR: ' + error); });
+    const schedule = new Schedule(clock, owner);
     const task = schedule.add({ run() { kept++; } });
     global.run = function () { schedule.at(task, 0); pass(); };`,
 };
@@ -130,10 +131,10 @@ const mqtt = (qos: 0 | 1, limit: number): Line => ({
       random() { return 0; },
       connect(options) { stream = options; return { write(data) { packet = data; return true; }, close() {} }; },
     };
-    const uplink = new Uplink(hal, new Schedule(clock, (error) => { print('ERROR: ' + error); }), {
+    const uplink = new Uplink(hal, new Schedule(clock, owner), {
       host: 'broker', port: 1883, tls: false, clientId: 'lamp-01', keepAlive: 60,
       willTopic: 'rvb1/lamp-01/link', willPayload: new Uint8Array([0]), subscriptions: ['rvb1/lamp-01/cmd'],
-      onOnline() {}, onMessage() {},
+      owner,
     });
     while (!stream) pass();
     stream.onWritable();
