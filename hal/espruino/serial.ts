@@ -100,6 +100,14 @@ export function openSerial(options: SerialOptions): Serial {
     digitalWrite(enable, 0);
     pinMode(enable, 'output');
   }
+  if (options.port === 'Serial1') {
+    // Where USB is not plugged in the console sits there, and a console's UART hands over no data.
+    try {
+      E.setConsole('USB', { force: true });
+    } catch (_error) {
+      E.setConsole(null);
+    }
+  }
   // The interpreter keeps this object: only what is not its default.
   const setup: SerialSetup = {};
   if (data !== 8) setup.bytesize = data;

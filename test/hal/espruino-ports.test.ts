@@ -31,6 +31,8 @@ describe('the HAL on a board with pins', () => {
     }
   };
 
+  let usb = true;
+
   before(async () => {
     const uart = {
       setup: record('setup'),
@@ -48,7 +50,14 @@ describe('the HAL on a board with pins', () => {
       stand(name, record(name));
     stand('getTime', () => now / 1000);
     stand('setTimeout', (run: () => void, delay: number) => timers.push({ due: now + delay, run }));
-    stand('E', { toUint8Array: (text: string) => Uint8Array.from(Buffer.from(text, 'latin1')) });
+    stand('E', {
+      toUint8Array: (text: string) => Uint8Array.from(Buffer.from(text, 'latin1')),
+      setConsole: (device: string | null, options?: object) => {
+        record('setConsole')(device, ...(options ? [options] : []));
+        if (device === 'USB' && !usb) throw new Error('no such device');
+      },
+    });
+    stand('Serial1', { ...uart });
     stand('Serial2', uart);
     // The program of these files is the interpreter's: its types are not Node's.
     const io = '../../hal/espruino/io.ts';
@@ -99,6 +108,16 @@ describe('the HAL on a board with pins', () => {
   it('asks for 7E2 only when it is wanted', () => {
     hal.openSerial({ port: 'Serial2', baud: 1200, data: 7, parity: 'even', stop: 2, onData: () => {} }).close();
     assert.equal(calls[0], 'setup 1200 {"bytesize":7,"parity":"even","stopbits":2}');
+  });
+
+  it('takes Serial1 from the console: to USB for good, or away where there is no USB', () => {
+    for (const plugged of [true, false]) {
+      usb = plugged;
+      calls = [];
+      hal.openSerial({ port: 'Serial1', baud: 9600, onData: () => {} }).close();
+      const moves = calls.filter((call) => call.startsWith('setConsole'));
+      assert.deepEqual(moves, ['setConsole "USB" {"force":true}', ...(plugged ? [] : ['setConsole null'])]);
+    }
   });
 
   it('listens again at every write, because an interrupt in a data callback drops the listener', () => {
