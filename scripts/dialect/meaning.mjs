@@ -14,6 +14,7 @@ const memberName = (node) => (node.computed ? undefined : node.property.name);
 
 /** Rules that look at one node. */
 export const meaning = {
+  ArrowFunctionExpression: skippedArrow,
   BinaryExpression: shift,
   AssignmentExpression: shift,
   Identifier(node, { names, report }) {
@@ -23,6 +24,28 @@ export const meaning = {
     }
   },
 };
+
+/** Whether a function's own `this` is in its text: other functions have one of theirs. */
+const usesThis = (node) =>
+  node.type === 'ThisExpression' ||
+  [...childrenOf(node)].some(
+    (child) => (!isFunction(child) || child.type === 'ArrowFunctionExpression') && usesThis(child),
+  );
+
+/** Builds with assertions die when they skip such a function; inside braces it is passed over as text. */
+function skippedArrow(node, { names, report }) {
+  let at = node;
+  for (let up = names.parent(at); up && !isFunction(up) && up.type !== 'BlockStatement'; up = names.parent(up)) {
+    const skipped =
+      (['ConditionalExpression', 'IfStatement', 'SwitchCase'].includes(up.type) && at !== up.test) ||
+      (up.type === 'LogicalExpression' && at === up.right);
+    if (skipped && usesThis(node)) {
+      report(node, 'arrow function with this that may be skipped', 'make it before the condition, or bind a method');
+      return;
+    }
+    at = up;
+  }
+}
 
 function shift(node, { report }) {
   if (SHIFTS.includes(node.operator) && !isShiftCount(node.right)) {

@@ -271,6 +271,16 @@ const rows: [what: string, bad: string, good: string, unseen?: string][] = [
     'R=(function(a){return (()=>arguments[0])()})(3);',
     'R=(function(a){return (()=>a)()})(3);',
   ],
+  [
+    'arrow function with this that may be skipped',
+    'R=(function(){if(0)f(()=>this.m());return 1})();',
+    'R=(function(){if(0){f(()=>this.m())}return 1})();',
+  ],
+  [
+    'arrow function with this that may be skipped',
+    'R=(function(a){a&&f(()=>this.m());return 1})(0);',
+    'R=(function(a){var g=()=>this.m();a&&f(g);return 1})(0);',
+  ],
   ['shift count', 'var n=33;R=1<<n;', 'var n=33;R=1<<(n&31);', 'x86 masks the count by itself, ARM boards do not'],
   ['shift count', 'R=5>>>-1;', 'R=5>>>31;', 'x86 masks the count by itself, ARM boards do not'],
   [
