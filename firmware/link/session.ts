@@ -15,8 +15,8 @@ import { Uplink } from './uplink.ts';
 const SOON = 500;
 /** 0.1 W */
 const DEAD_BAND = 20;
-/** Bytes of the longest message. */
-const LONGEST = 512;
+/** Bytes of the longest message: the uplink takes no more, and 16 units with 10 values each stay below. */
+const LONGEST = 1024;
 
 /** ms UTC: 2024 and 2106, outside which no gateway's clock can be right. */
 const EARLIEST = 1704067200000;
