@@ -173,7 +173,7 @@ export class Fleet {
       online: false,
       linkedAt: this.clock.now(),
       state: undefined,
-      readings: birth.units.map((unit) => unit[2].map(() => undefined)),
+      readings: unread(birth),
     };
   }
 
@@ -185,7 +185,7 @@ export class Fleet {
     }
     const controller = known ?? this.create(id, birth, this.clock.now());
     if (known && JSON.stringify(known.birth.units) !== JSON.stringify(birth.units)) {
-      known.readings = birth.units.map((unit) => unit[2].map(() => undefined));
+      known.readings = unread(birth);
     }
     if (describe(controller.birth) !== describe(birth)) controller.bornAt = this.clock.now();
     controller.birth = birth;
@@ -310,6 +310,11 @@ export class Fleet {
   private tell(controller: Controller, change: Change): void {
     for (const listener of [...this.listeners]) listener(controller, change);
   }
+}
+
+/** @returns the readings of units that have said nothing yet. */
+function unread({ units }: Birth): Controller['readings'] {
+  return units.map(([, , quantities]) => quantities.map(() => undefined));
 }
 
 /** What a birth says of the product, apart from how often it was started and what it was told to keep. */
