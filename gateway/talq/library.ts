@@ -200,11 +200,9 @@ export class Library {
   }
 
   private lampsWith(owner: string, calendar: string): Reference[] {
-    return this.model.devices().flatMap(({ address, controller }) => {
-      const assigned = controller && this.model.assignment(controller.id);
-      if (assigned?.id !== calendar || assigned.owner !== owner) return [];
-      return [{ resource: 'devices', address: `${address}/lampActuator1/calendarID` }];
-    });
+    return this.model
+      .followers(owner, new Set([calendar]))
+      .map(({ address }) => ({ resource: 'devices', address: `${address}/lampActuator1/calendarID` }));
   }
 
   /** One record, so that a bulk request is stored whole or not at all. */

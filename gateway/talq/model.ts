@@ -200,6 +200,14 @@ export class Model {
     return calendar?.id ? calendar : undefined;
   }
 
+  /** @returns the devices that follow one of these calendars of a CMS. */
+  followers(owner: string, calendars: ReadonlySet<string>): (DeviceView & { controller: Controller })[] {
+    return this.devices().filter((device): device is DeviceView & { controller: Controller } => {
+      const assigned = device.controller && this.assignment(device.controller.id);
+      return assigned?.owner === owner && calendars.has(assigned.id);
+    });
+  }
+
   /** @returns the % that a lamp has without calendar. */
   defaultLevel(device: DeviceView): number | undefined {
     return (this.read(device, 'lampActuator1', 'defaultLightState').value as { value?: number } | undefined)?.value;

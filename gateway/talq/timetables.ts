@@ -87,18 +87,11 @@ export class Timetables implements Lamps {
   }
 
   changed(owner: string, calendars: ReadonlySet<string>): void {
-    for (const id of this.fleet.controllers.keys()) {
-      const assigned = this.model.assignment(id);
-      if (assigned?.owner === owner && calendars.has(assigned.id)) void this.bring(id);
-    }
+    for (const { controller } of this.model.followers(owner, calendars)) void this.bring(controller.id);
   }
 
   check(owner: string, calendar: Calendar, programs: ReadonlyMap<string, ControlProgram>): void {
-    const followers = this.model.devices().filter(({ controller }) => {
-      const assigned = controller && this.model.assignment(controller.id);
-      return assigned?.owner === owner && assigned.id === calendar.id;
-    });
-    this.checkFor(followers, calendar, programs);
+    this.checkFor(this.model.followers(owner, new Set([calendar.id])), calendar, programs);
   }
 
   /** Throws a Refusal when one of these lamps could not hold the calendar. */
