@@ -1,5 +1,6 @@
 /** Commands from the gateway: bytes in, an order to the arbiter and an ack out. */
 import type { Bytes } from '../../hal/hal.ts';
+import type { LampCommand } from '../control/command.ts';
 import { decode } from '../protocols/cbor.ts';
 import { AckCode, CommandKey, CommandKind, Reason } from './messages.ts';
 
@@ -9,16 +10,8 @@ const REFERENCE = 64;
 const LATEST = 4294967295;
 const LONGEST_RAMP = 1000000;
 
-/** An override as it arrived: % and ms, absent values undefined. */
-export interface Override {
-  level: number;
-  reason: Reason;
-  start?: number;
-  expiration?: number;
-  rampTo?: number;
-  rampFrom?: number;
-  reference?: string;
-}
+/** An override as it arrived: what it leaves out is undefined, and no program or sensor asks for it. */
+export type Override = Omit<LampCommand, 'program' | 'sensor'>;
 
 /** Who obeys. */
 export interface Orders {
