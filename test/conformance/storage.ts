@@ -1,5 +1,5 @@
-import type { Bytes, Hal } from '../../hal/hal.ts';
-import type { Case } from './fixture.ts';
+import type { Hal } from '../../hal/hal.ts';
+import type { Case, Fixture } from './fixture.ts';
 import { pattern, same, throws } from './helpers.ts';
 
 const LONGEST_KEY = 'abcdefghijklmnopqrstuvwx';
@@ -9,6 +9,30 @@ const WRITES = 600;
 
 function clear(hal: Hal): void {
   for (const key of hal.storage.keys()) hal.storage.delete(key);
+}
+
+/** What a power cut falls into, and what is seen after it. */
+interface Cut {
+  prepare(board: Hal): void;
+  act(board: Hal): void;
+  inspect(board: Hal, moment: number): void;
+}
+
+/** Cuts the power at each moment of `act` in turn, until it ends uncut; clears storage. @returns how many times it ran */
+function cutAtEveryMoment(hal: Hal, fixture: Fixture, cut: Cut): number {
+  let board = hal;
+  let moment = 0;
+  let happened = true;
+  while (happened && moment < 200) {
+    cut.prepare(board);
+    fixture.cutPower(moment);
+    happened = throws(() => cut.act(board));
+    board = fixture.boot();
+    cut.inspect(board, moment);
+    moment++;
+  }
+  clear(board);
+  return moment;
 }
 
 export const storageCases: Case[] = [
@@ -148,82 +172,66 @@ export const storageCases: Case[] = [
       const old = pattern(40, 1);
       const other = pattern(12, 9);
       const fresh = pattern(45, 100);
-      let board = hal;
-      let moment = 0;
       let news = 0;
-      let cut = true;
-      board.storage.write('conf.other', other);
-      while (cut && moment < 200) {
-        board.storage.write('conf.cut', fresh);
-        board.storage.write('conf.cut', old);
-        cut = false;
-        fixture.cutPower(moment);
-        try {
+      hal.storage.write('conf.other', other);
+      const moments = cutAtEveryMoment(hal, fixture, {
+        prepare(board) {
           board.storage.write('conf.cut', fresh);
-        } catch (_error) {
-          cut = true;
-        }
-        board = fixture.boot();
-        const found: Bytes | undefined = board.storage.read('conf.cut');
-        const isNew = same(found, fresh);
-        check(isNew || same(found, old), `neither value at moment ${moment}`);
-        check(same(board.storage.read('conf.other'), other), `another key is damaged at moment ${moment}`);
-        if (isNew) news++;
-        moment++;
-      }
-      check(moment >= 4, `the power went at ${moment - 1} moments only`);
+          board.storage.write('conf.cut', old);
+        },
+        act(board) {
+          board.storage.write('conf.cut', fresh);
+        },
+        inspect(board, moment) {
+          const found = board.storage.read('conf.cut');
+          const isNew = same(found, fresh);
+          check(isNew || same(found, old), `neither value at moment ${moment}`);
+          check(same(board.storage.read('conf.other'), other), `another key is damaged at moment ${moment}`);
+          if (isNew) news++;
+        },
+      });
+      check(moments >= 4, `the power went at ${moments - 1} moments only`);
       check(news > 0, 'the new value never counted');
-      clear(board);
       done();
     },
   },
   {
     name: 'storage: after a power cut in the first write a key is absent or has its value',
     run(hal, fixture, check, done) {
-      let board = hal;
-      let moment = 0;
-      let cut = true;
-      while (cut && moment < 200) {
-        cut = false;
-        fixture.cutPower(moment);
-        try {
-          board.storage.write('conf.cut', pattern(33, 7));
-        } catch (_error) {
-          cut = true;
-        }
-        board = fixture.boot();
-        const found = board.storage.read('conf.cut');
-        check(found === undefined || same(found, pattern(33, 7)), `a mix at moment ${moment}`);
-        board.storage.delete('conf.cut');
-        moment++;
-      }
-      clear(board);
+      const value = pattern(33, 7);
+      cutAtEveryMoment(hal, fixture, {
+        prepare(board) {
+          board.storage.delete('conf.cut');
+        },
+        act(board) {
+          board.storage.write('conf.cut', value);
+        },
+        inspect(board, moment) {
+          const found = board.storage.read('conf.cut');
+          check(found === undefined || same(found, value), `a mix at moment ${moment}`);
+        },
+      });
       done();
     },
   },
   {
     name: 'storage: after a power cut in delete a key holds its last value or none',
     run(hal, fixture, check, done) {
-      let board = hal;
-      let moment = 0;
-      let cut = true;
-      while (cut && moment < 200) {
-        board.storage.write('conf.cut', pattern(20, 1));
-        board.storage.write('conf.cut', pattern(20, 2));
-        cut = false;
-        fixture.cutPower(moment);
-        try {
+      const last = pattern(20, 2);
+      const moments = cutAtEveryMoment(hal, fixture, {
+        prepare(board) {
+          board.storage.write('conf.cut', pattern(20, 1));
+          board.storage.write('conf.cut', last);
+        },
+        act(board) {
           board.storage.delete('conf.cut');
-        } catch (_error) {
-          cut = true;
-        }
-        board = fixture.boot();
-        const found = board.storage.read('conf.cut');
-        check(found === undefined || same(found, pattern(20, 2)), `an older value came back at moment ${moment}`);
-        moment++;
-      }
-      check(moment >= 2, `the power went at ${moment - 1} moments only`);
-      clear(board);
+        },
+        inspect(board, moment) {
+          const found = board.storage.read('conf.cut');
+          check(found === undefined || same(found, last), `an older value came back at moment ${moment}`);
+        },
+      });
+      check(moments >= 2, `the power went at ${moments - 1} moments only`);
       done();
     },
   },

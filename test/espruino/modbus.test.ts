@@ -5,7 +5,7 @@ import { bundle } from '../../scripts/bundle.mjs';
 import { boot, cost, interpreter } from '../../scripts/interpreter.mjs';
 import { compileProfile } from '../../scripts/meter-profile.mjs';
 import { bytes, FLOATS, FRAMES, PZEM_REPLY, REQUESTS } from '../golden/modbus.ts';
-import { sealed } from '../metering/units.ts';
+import { sdm120Registers, sealed } from '../metering/units.ts';
 import { generator } from '../protocols/mutate.ts';
 
 /** The interpreter reads its console only while a timer runs. */
@@ -28,19 +28,8 @@ const sdm120 = compileProfile(
 /** Replies of an SDM120 to the two requests of its plan: 231.2 V, 0.25 A, 57.1 W, 57.5 VA, −6.4 var, −0.993, 49.98 Hz … */
 function replies(unit: number): Uint8Array[] {
   const registers = new DataView(new ArrayBuffer(160));
-  const values = {
-    0: 231.2,
-    6: 0.25,
-    12: 57.1,
-    18: 57.5,
-    24: -6.4,
-    30: -0.993,
-    70: 49.98,
-    72: 1234.5,
-    74: 0.25,
-    76: 7,
-  };
-  for (const [address, value] of Object.entries(values)) registers.setFloat32(2 * Number(address), value);
+  for (const [address, value] of Object.entries(sdm120Registers(231.2)))
+    registers.setFloat32(2 * Number(address), value);
   const read = (from: number, count: number) =>
     sealed([unit, 4, 2 * count, ...new Uint8Array(registers.buffer, 2 * from, 2 * count)]);
   return [read(0, 32), read(70, 8)];

@@ -80,6 +80,17 @@ const stream =
     },
   });
 
+/** `write` that returns `instead` where it should throw. */
+function quiet(plain: Stream, instead: boolean): Stream['write'] {
+  return (data) => {
+    try {
+      return plain.write(data);
+    } catch {
+      return instead;
+    }
+  };
+}
+
 /** `close` that throws when it is called again. */
 function once(close: () => void): () => void {
   let closed = false;
@@ -711,15 +722,7 @@ const streamMutations: Mutation[] = [
     name: 'write before the connection is dropped without a word',
     change: stream(
       () => ({}),
-      (plain) => ({
-        write: (data: Bytes) => {
-          try {
-            return plain.write(data);
-          } catch {
-            return true;
-          }
-        },
-      }),
+      (plain) => ({ write: quiet(plain, true) }),
     ),
   },
   {
@@ -769,15 +772,7 @@ const streamMutations: Mutation[] = [
     name: 'write after the end is dropped without a word',
     change: stream(
       () => ({}),
-      (plain) => ({
-        write: (data: Bytes) => {
-          try {
-            return plain.write(data);
-          } catch {
-            return false;
-          }
-        },
-      }),
+      (plain) => ({ write: quiet(plain, false) }),
     ),
   },
   {

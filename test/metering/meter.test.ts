@@ -5,7 +5,7 @@ import { addressOf, type Meters, openMeters, profileOf, quantitiesOf } from '../
 import { Schedule } from '../../firmware/schedule.ts';
 import { compileProfile } from '../../scripts/meter-profile.mjs';
 import { type Burst, FakeLine } from './fake-line.ts';
-import { ServerUnit, sealed } from './units.ts';
+import { ServerUnit, sdm120Registers, sealed } from './units.ts';
 
 const sdm120 = compileProfile(
   JSON.parse(readFileSync(new URL('../../board-configs/profiles/sdm120.json', import.meta.url), 'utf8')),
@@ -33,20 +33,11 @@ describe('Meters', () => {
   /** The fixed readings of a unit: its address is in the digits. */
   const fill = (unit: number, volts = 230 + unit) => {
     const { input } = servers.get(unit) as ServerUnit;
-    const floats = {
-      0: volts,
-      6: 0.25,
-      12: 57.1,
-      18: 57.5,
-      24: -6.4,
-      30: -0.993,
-      70: 49.98,
-      72: 1234.5,
-      74: 0.25,
-      76: 7,
-    };
-    for (const [address, value] of Object.entries(floats)) input.writeFloatBE(value, 2 * Number(address));
+    for (const [address, value] of Object.entries(sdm120Registers(volts))) {
+      input.writeFloatBE(value, 2 * Number(address));
+    }
   };
+
   const expected = (volts: number) => [10 * volts, 250, 571, 575, -64, -993, 4998, 1234500, 250, 7000];
 
   const start = async (configs: MeterConfig[]) => {

@@ -9,6 +9,22 @@ export function sealed(body: ArrayLike<number>): Uint8Array {
   return Uint8Array.from([...Array.from(body), crc & 255, crc >> 8]);
 }
 
+/** @returns what an SDM120 measures, by register: V, A, W, VA, var, power factor, Hz, kWh, exported kWh, kvarh. */
+export function sdm120Registers(volts: number): Record<number, number> {
+  return {
+    0: volts,
+    6: 0.25,
+    12: 57.1,
+    18: 57.5,
+    24: -6.4,
+    30: -0.993,
+    70: 49.98,
+    72: 1234.5,
+    74: 0.25,
+    76: 7,
+  };
+}
+
 /** A unit's registers and its RTU server. Its requests must be whole and for it: the server does not check that. */
 export class ServerUnit {
   input = Buffer.alloc(320);
