@@ -100,9 +100,9 @@ const DECISION = `import { Arbiter } from './firmware/control/arbiter.ts';
   const schedule = { add() { return 0; }, at() {}, cancel() {} };
   global.read = function () { return new Uint8Array(require('Storage').readArrayBuffer('t')); };
   global.now = ${NIGHT};
-  global.table = new Timetable(global.read, new Sensors(), sunEvent);
-  table.reload();
-  global.arbiter = new Arbiter(clock, schedule, table, 100, { apply() {} });`;
+  global.table = new Timetable({ timetable: global.read }, new Sensors(), sunEvent);
+  const store = { setOverrides() {}, overrides: () => [] };
+  global.arbiter = new Arbiter(clock, schedule, table, store, 100, { apply() {} }, undefined);`;
 
 /** Reads the file as the firmware's storage does. */
 const STORAGE = `import { storage } from './hal/espruino/storage.ts';

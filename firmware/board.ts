@@ -3,7 +3,7 @@
  * compiled its meter profiles. A `Board` is read once by `main.start`; parts copy what they need, so that the object
  * itself does not stay in memory.
  */
-import type { Pin, SerialOptions } from '../hal/hal.ts';
+import type { InputOptions, Pin, SerialOptions } from '../hal/hal.ts';
 
 export interface Board {
   /** The product's name: the file name of its configuration. */
@@ -15,10 +15,18 @@ export interface Board {
   readonly lines: readonly LineConfig[];
   readonly meters: readonly MeterConfig[];
   readonly network: NetworkConfig;
-  /** Switch points of the day: `[minute of the local day, level %, ramp s, …]`, ascending. Empty: the default level rules. */
-  readonly program: readonly number[];
-  /** Minutes that local time is ahead of UTC. */
-  readonly utcOffset: number;
+  /** Absent: no presence sensor. */
+  readonly presence?: PresenceConfig;
+  /** Lux at which the photocell calls it dark and bright; absent: no unit measures light. */
+  readonly photocell?: { readonly on: number; readonly off: number };
+  /** Bytes of the timetable that rules until the gateway sends one, see `link/timetable`. Empty: the default level. */
+  readonly timetable: readonly number[];
+  /** What a timetable from the gateway may hold: bytes, rules, programs, switch points a program. */
+  readonly limits: readonly number[];
+  /** The installer's test after power-up: `[level %, ms, …]`; empty: none. */
+  readonly test: readonly number[];
+  /** It also runs once a timetable was given. */
+  readonly testAlways: boolean;
   /** ms between reports when nothing changes. */
   readonly reportPeriod: number;
   /** ms that the watchdog waits for the supervisor; absent on boards without one. */
@@ -50,6 +58,9 @@ export interface LampConfig {
   /** ms between the lowest level and opening the relay, so that the gear discharges. */
   readonly dischargeTime: number;
 }
+
+/** A presence sensor on a digital input. */
+export type PresenceConfig = Omit<InputOptions, 'onChange'>;
 
 /** A serial port that carries Modbus RTU. */
 export type LineConfig = Omit<SerialOptions, 'onData'> & {
@@ -92,6 +103,8 @@ export interface Site {
   port: number;
   username?: string;
   password?: string;
+  /** Neighbours that tell each other of presence. `[A-Za-z0-9-]{1,32}` */
+  group?: string;
   /** Wi-Fi, on boards that have it. */
   ssid?: string;
   passphrase?: string;

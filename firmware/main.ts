@@ -1,63 +1,174 @@
 /**
  * The block diagram: opens the parts and hands each the functions it calls.
  *
- *     lamp level  link/commands, control/program → control/arbiter (which command rules now)
- *                 → control/lamp (ramp, limits) → drivers (level to volts and relay) → Hal → pin
+ *     lamp level  link/commands, control/timetable (calendar, sun, sensors), control/photocell, control/installer-test
+ *                 → control/arbiter (which command rules now) → control/lamp (ramp, percent to light)
+ *                 → drivers (light to volts and relay) → Hal → pin
  *     reading     Hal serial → metering/line (Modbus) → metering/meter (a profile is data) → link/reports
  *                 → link/session → gateway → TALQ
+ *     presence    Hal input → control/presence → control/sensors, and link/session → the neighbours' control/sensors
  */
-import type { Hal } from '../hal/hal.ts';
+import type { Bytes, Clock, Hal } from '../hal/hal.ts';
 import type { Board, Site } from './board.ts';
 import { Arbiter } from './control/arbiter.ts';
+import type { LampCommand } from './control/command.ts';
+import { InstallerTest } from './control/installer-test.ts';
 import { Lamp } from './control/lamp.ts';
-import { Program } from './control/program.ts';
+import { Presence } from './control/presence.ts';
+import { Sensors } from './control/sensors.ts';
+import { sunEvent } from './control/sun.ts';
+import { Timetable } from './control/timetable.ts';
+import { checkTimetable } from './control/timetable-check.ts';
 import { AnalogDriver } from './drivers/analog.ts';
 import { Supervisor } from './health/supervisor.ts';
-import { Session } from './link/session.ts';
-import { openMeters } from './metering/meter.ts';
+import { AckCode, Reason } from './link/messages.ts';
+import { type Controller, Session } from './link/session.ts';
+import { NO_SENSOR, NONE } from './link/timetable.ts';
+import { type Meters, openMeters } from './metering/meter.ts';
 import { Schedule } from './schedule.ts';
 import { countBoot } from './store/boots.ts';
+import { Settings } from './store/settings.ts';
+
+/** s for which the neighbours believe in presence that is told every 10 s. */
+const PRESENCE = 30;
 
 /**
  * A running controller: what its console can ask, and what its parts call back. The parts are given objects, not
  * closures: on the interpreter a closure keeps the whole scope that it was made in, and the scope of the constructor holds the
  * board's configuration, which nobody needs once the parts stand; a bound function still costs half a dozen variables.
  */
-export class Firmware {
+export class Firmware implements Controller {
   readonly version: string;
   /** Name of the board configuration. */
   readonly board: string;
+  readonly lamp: Lamp;
+  readonly arbiter: Arbiter;
+  readonly meters: Meters;
+  readonly settings: Settings;
   private _fault: unknown;
-  private _lamp: Lamp;
-  private _arbiter: Arbiter;
+  private _clock: Clock;
+  private _limits: readonly number[];
+  private _sensors = new Sensors();
+  private _timetable: Timetable;
+  private _presence: Presence | undefined;
   private _session: Session | undefined;
 
   /** Opens the parts. The lamp comes first: it is lit before anything that can fail is opened. */
   constructor(hal: Hal, board: Board, site: Site | undefined) {
     this.version = board.version;
     this.board = board.name;
+    this._clock = hal.clock;
+    this._limits = board.limits;
     const schedule = new Schedule(hal.clock, this);
+    const settings = new Settings(hal.storage, new Uint8Array(board.timetable), board.lamp.defaultLevel);
+    this.settings = settings;
     const driver = new AnalogDriver(hal, schedule, board.lamp, this);
     const lamp = new Lamp(hal.clock, schedule, driver, board.lamp.minimumLevel, this);
-    this._lamp = lamp;
-    const program = new Program(board.program, board.utcOffset);
-    const arbiter = new Arbiter(hal.clock, schedule, program, board.lamp.defaultLevel, lamp);
-    this._arbiter = arbiter;
-    const boot = countBoot(hal.storage);
-    const meters = openMeters(hal, schedule, board.lines, board.meters, this);
-    if (site && board.network.kind !== 'none') {
-      this._session = new Session(hal, schedule, board, site, boot, lamp, arbiter, meters);
+    this.lamp = lamp;
+    this._timetable = new Timetable(settings, this._sensors, sunEvent);
+    const arbiter = new Arbiter(
+      hal.clock,
+      schedule,
+      this._timetable,
+      settings,
+      settings.defaultLevel(),
+      lamp,
+      undefined,
+    );
+    this.arbiter = arbiter;
+    const reset = hal.system.resetReason;
+    const fresh = board.testAlways || settings.check() === undefined;
+    if (board.test.length > 0 && fresh && (reset === 'power' || reset === 'unknown')) {
+      new InstallerTest(schedule, board.test, arbiter);
     }
+    const boot = countBoot(hal.storage);
+    this.meters = openMeters(hal, schedule, board.lines, board.meters, this);
+    if (site && board.network.kind !== 'none') this._session = new Session(hal, schedule, board, site, boot, this);
+    if (board.presence) this._presence = new Presence(hal, schedule, board.presence, this);
     if (board.watchdog !== undefined) new Supervisor(hal, schedule, board.watchdog);
   }
 
-  /** @returns one line: level, command in action and who gave it, link. */
+  /** 0 or 1 of the presence input, undefined without one. */
+  get presence(): 0 | 1 | undefined {
+    return this._presence && this._presence.level;
+  }
+
+  /** @returns one line: why the lamp gives what it gives, and whether the link is up. */
   status(): string {
-    const command = this._arbiter.command;
+    const command = this.arbiter.command;
+    const reason = ['default', 'override', 'sensor', 'program', 'photocell', 'learned night', 'test'][command.reason];
+    let source = '';
+    if (command.reference !== undefined) source = ` "${command.reference}"`;
+    else if (command.reason === Reason.Sensor) source = ` ${command.sensor}`;
+    if (command.program !== undefined && command.program !== NONE) {
+      source += `${source ? ' of program' : ''} ${command.program}`;
+      if (command.control !== NONE) source += ` point ${command.control}`;
+    }
+    const cap = this.lamp.cap < 100 ? `, protection allows ${this.lamp.cap} %` : '';
     const link = this._session && this._session.uplink.online ? 'up' : 'down';
     const fault = this._fault === undefined ? '' : `, last fault ${this._fault}`;
-    const reason = ['default', 'override', 'sensor', 'program'][command.reason];
-    return `${this._lamp.level} %, ${reason} ${command.level} %, link ${link}${fault}`;
+    return `${this.lamp.level} %, ${reason}${source} ${command.level} %${cap}, link ${link}${fault}`;
+  }
+
+  /** @see Orders */
+  override(command: LampCommand): AckCode {
+    return this.arbiter.override(command);
+  }
+
+  resume(): AckCode {
+    return this.arbiter.resume();
+  }
+
+  setTimetable(bytes: Bytes): AckCode {
+    const fault = bytes.length > 0 ? checkTimetable(bytes, this._limits) : AckCode.Done;
+    if (fault !== AckCode.Done) return fault;
+    try {
+      this.settings.setTimetable(bytes);
+    } catch (_full) {
+      return AckCode.TooLarge;
+    }
+    this._timetable.reload();
+    return AckCode.Done;
+  }
+
+  command(sensor: number, level: number, until: number | undefined): AckCode {
+    const now = this._clock.time();
+    if (now === undefined) return AckCode.NoClock;
+    this._sensors.command(sensor, level, until === undefined ? now : until);
+    return AckCode.Done;
+  }
+
+  setDefaultLevel(level: number): AckCode {
+    try {
+      this.settings.setDefaultLevel(level);
+    } catch (_full) {
+      return AckCode.TooLarge;
+    }
+    this.arbiter.setDefaultLevel(level);
+    return AckCode.Done;
+  }
+
+  setTime(time: number): void {
+    const before = this._clock.time();
+    this._clock.setTime(time);
+    if (before !== undefined) this._sensors.shift(time - before);
+  }
+
+  neighbour(sensor: number, duration: number): void {
+    const now = this._clock.time();
+    if (now !== undefined && sensor !== this._timetable.own()) this._sensors.hear(sensor, now + duration, now);
+  }
+
+  /** Somebody came near, is still there, or has gone. */
+  sensed(level: 0 | 1): void {
+    const own = this._timetable.own();
+    if (own === NO_SENSOR) return;
+    this._sensors.raise(own, level === 1, this._clock.time() || 0);
+    this.arbiter.wake();
+    const session = this._session;
+    if (!session) return;
+    session.tell(own, level ? PRESENCE : 0);
+    session.touch();
   }
 
   /** The lamp has reached another level. */

@@ -17,9 +17,9 @@ const OTHERS = ['schema', 'interpreters'];
 
 /** What a controller of each class may hold, and the jsvars its interpreter needs at least. */
 export const MEMORY_CLASSES = {
-  small: { variables: 2500, switchPoints: 4, meters: 1 },
-  medium: { variables: 5000, switchPoints: 12, meters: 4 },
-  large: { variables: 12000, switchPoints: 48, meters: 16 },
+  small: { variables: 2500, switchPoints: 4, meters: 1, rules: 8, programs: 4, bytes: 512 },
+  medium: { variables: 5000, switchPoints: 12, meters: 4, rules: 20, programs: 10, bytes: 1792 },
+  large: { variables: 12000, switchPoints: 48, meters: 16, rules: 32, programs: 16, bytes: 2560 },
 };
 
 /** A broken configuration. `faults` holds one readable line each. */
@@ -335,11 +335,49 @@ function compile(name, version, config, profiles) {
       };
     }),
     network: { kind: network.kind, tls: network.tls, keepAlive: network.keepAliveSeconds },
-    program: program.flatMap(({ at, level, rampSeconds }) => [minuteOf(at), level, rampSeconds]),
-    utcOffset: config.utcOffsetMinutes,
+    timetable: ownTimetable(program, config.utcOffsetMinutes),
+    limits: limitsOf(config.memoryClass),
+    test: [],
+    testAlways: false,
     reportPeriod: milliseconds(config.reportSeconds),
     watchdog: config.watchdogSeconds && milliseconds(config.watchdogSeconds),
   });
+}
+
+/** @returns what a timetable may hold: bytes, rules, programs, switch points a program */
+function limitsOf(memoryClass) {
+  const { bytes, rules, programs, switchPoints } = MEMORY_CLASSES[memoryClass];
+  return [bytes, rules, programs, switchPoints];
+}
+
+/**
+ * The fixed daily program as a timetable (firmware/link/timetable.ts): one program without rules, periods or sun, in a
+ * zone without daylight saving.
+ *
+ * @returns {number[]} bytes; none for an empty program
+ */
+function ownTimetable(program, utcOffset) {
+  if (program.length === 0) return [];
+  const sign = utcOffset < 0 ? '-' : '+';
+  const clock = [Math.floor(Math.abs(utcOffset) / 60), Math.abs(utcOffset) % 60].map((part) =>
+    String(part).padStart(2, '0'),
+  );
+  // POSIX counts westward.
+  const zone = Buffer.from(`<${sign}${clock.join('')}>${utcOffset < 0 ? '' : '-'}${clock.join(':')}`);
+  const head = Buffer.alloc(24);
+  head.set([1, 0, 0, 0, 1, zone.length]);
+  head.writeInt32BE(2147483647, 6);
+  head.writeInt32BE(2147483647, 10);
+  head.writeUInt16BE(head.length + zone.length, 22);
+  const points = program.map(({ at, level, rampSeconds }) => {
+    const point = Buffer.alloc(9);
+    point[0] = level;
+    point.writeUInt16BE(rampSeconds * 10, 1);
+    point.writeUInt16BE(65535, 3);
+    point.writeUIntBE(minuteOf(at) * 60, 6, 3);
+    return point;
+  });
+  return [...Buffer.concat([head, zone, Buffer.from([0, points.length, 0, 0]), ...points])];
 }
 
 /** JSON has no undefined: absent keys stay absent in the bundle. */

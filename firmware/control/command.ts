@@ -17,6 +17,8 @@ export interface LampCommand {
   reference?: string;
   /** Index of the program that asks for it, in the timetable. */
   program?: number;
+  /** Which control of the program. */
+  control?: number;
   /** Number of the sensor that asks for it. */
   sensor?: number;
 }

@@ -16,6 +16,7 @@ export class Lamp {
   private _ramp = 0;
   private _now = 0;
   private _task: number;
+  readonly cap = 100;
 
   /**
    * @param _minimum %, the lowest lit level of the gear
@@ -41,7 +42,8 @@ export class Lamp {
    * @param level 0 off, else up to 100 %
    * @param ramp ms until the level is reached; 0: at once
    */
-  apply(level: number, ramp: number): void {
+  apply(level: number, time: number | undefined): void {
+    const ramp = time || 0;
     if (!(level >= 0 && level <= 100)) throw new Error(`level ${level} is not 0..100 %`);
     this._from = Math.max(this._now, level > 0 ? this._minimum : 0);
     this._target = level > 0 ? Math.max(level, this._minimum) : 0;

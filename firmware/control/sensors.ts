@@ -3,8 +3,12 @@
  * sensor's name stands under the negative number. A controller knows few of them at a time.
  */
 
+import { NO_SENSOR } from '../link/timetable.ts';
+
 /** ms UTC beyond every clock: raised, with no end in sight. */
 const RAISED = 1e16;
+/** Sensors whose messages are believed; a street's group has fewer. */
+const MOST = 64;
 
 export class Sensors {
   private _numbers: number[] = [];
@@ -24,6 +28,35 @@ export class Sensors {
     const at = this._find(number);
     if (raised) this._until[at] = RAISED;
     else if (this._until[at] === RAISED) this._until[at] = time;
+  }
+
+  /** A neighbour's presence sensor is raised until the instant `until`, ms UTC; `time` or earlier: it was lowered. */
+  hear(number: number, until: number, time: number): void {
+    if (this._numbers.length >= MOST && this._numbers.indexOf(number) < 0) return;
+    const at = this._find(number);
+    if (until > time || this._until[at] > time) this._until[at] = until;
+  }
+
+  /** @returns the number of the presence sensor that is or was raised longest, `NO_SENSOR` when none ever was. */
+  latest(): number {
+    let found = NO_SENSOR;
+    let latest = 0;
+    for (let at = 0; at < this._numbers.length; at++) {
+      const number = this._numbers[at];
+      const until = this._until[at];
+      if (number <= 0 || until < latest || until === 0) continue;
+      if (until > latest || number < found) found = number;
+      latest = until;
+    }
+    return found;
+  }
+
+  /** The clock was set `step` ms ahead: presence lasts as long as it would have. */
+  shift(step: number): void {
+    for (let at = 0; at < this._numbers.length; at++) {
+      const until = this._until[at];
+      if (this._numbers[at] > 0 && until > 0 && until < RAISED) this._until[at] = until + step;
+    }
   }
 
   /** A light sensor measured `value` (lx; 1 or 0 of a photocell), or is lost: undefined. */

@@ -34,6 +34,12 @@ const MINUTE = 60000;
 const ZENITH = 90.833;
 const NEVER = 1e16;
 
+/** Where the timetable lies. */
+export interface TimetableStore {
+  /** @returns its bytes, valid until the next write; undefined without one */
+  timetable(): Bytes | undefined;
+}
+
 /** The verdict of the last `decide` is read from the fields. */
 export class Timetable implements Plan {
   level = 0;
@@ -51,6 +57,8 @@ export class Timetable implements Plan {
   next = NEVER;
 
   private _bytes: Bytes = new Uint8Array(0);
+  /** What does not change with time was derived from the bytes. */
+  private _loaded = 0;
   private _zone: Zone | undefined;
   private _placed = false;
   private _now = 0;
@@ -98,27 +106,42 @@ export class Timetable implements Plan {
   private _numbers: number[] = [];
   private _latches: boolean[] = [];
 
-  /**
-   * @param _read gives the timetable's bytes, undefined when there is none
-   * @param _sun computes rises and sets, see `sunEvent`
-   */
+  /** @param _sun computes rises and sets, see `sunEvent` */
   constructor(
-    private _read: () => Bytes | undefined,
+    private _store: TimetableStore,
     private _sensors: Sensors,
     private _sun: typeof sunEvent,
   ) {}
 
-  /** Forgets what was derived from the timetable; call it when another one was stored. */
+  /** @returns the number of the controller's own presence input, `NO_SENSOR` when the gateway has given it none */
+  own(): number {
+    const bytes = this._store.timetable();
+    return bytes ? u16(bytes, Head.Presence) : NO_SENSOR;
+  }
+
+  /** Forgets what was derived from the timetable, until the next `decide`; call it when another one was stored. */
   reload(): void {
+    this._loaded = 0;
     this._day = NEVER;
     this._end = 0;
     this._periods = [];
     this._numbers = [];
     this._latches = [];
-    const bytes = this._read();
-    this._zone = bytes && parseZone(zoneText(bytes));
-    if (!bytes || !this._zone) return;
+  }
+
+  /** @returns the timetable's bytes, undefined when there is none that can be read. */
+  private _open(): Bytes | undefined {
+    const bytes = this._store.timetable();
+    if (!bytes) return undefined;
     this._bytes = bytes;
+    if (!this._loaded) this._load(bytes);
+    return this._zone && bytes;
+  }
+
+  private _load(bytes: Bytes): void {
+    this._loaded = 1;
+    this._zone = parseZone(zoneText(bytes));
+    if (!this._zone) return;
     for (let program = 0; program < bytes[Head.Programs]; program++) {
       const at = u16(bytes, Head.Size + 2 * program) + Part.Size;
       for (let period = 0; period < bytes[at - Part.Size]; period++) this._watch(at + period * Size.Period);
@@ -137,9 +160,8 @@ export class Timetable implements Plan {
 
   /** Tells of a light sensor's reading, so that periods know the last edge even while another program rules. */
   reading(number: number, value: number): void {
-    if (this._numbers.indexOf(number) < 0) return;
-    const bytes = this._read();
-    if (!bytes) return;
+    const bytes = this._open();
+    if (!bytes || this._numbers.indexOf(number) < 0) return;
     const view = viewOf(bytes);
     for (let i = 0; i < this._numbers.length; i++) {
       if (this._numbers[i] !== number) continue;
@@ -156,10 +178,9 @@ export class Timetable implements Plan {
     this.sensor = NO_SENSOR;
     this.rampTo = this.rampFrom = undefined;
     this.next = NEVER;
-    const bytes = this._read();
-    const zone = this._zone;
-    if (!bytes || !zone) return;
-    this._bytes = bytes;
+    const bytes = this._open();
+    if (!bytes) return;
+    const zone = this._zone as Zone;
     if (now < this._start || now >= this._end) {
       // The zone is asked here and not in `_enter`, because its calls go deep and the stack is short.
       const shift = bytes[Head.DayOffset] * 3600;
@@ -492,7 +513,8 @@ export class Timetable implements Plan {
   /** @returns the first of the control's sensors that is raised or still held, `NO_SENSOR` without one. */
   private _raised(at: number, external: boolean): number {
     const bytes = this._bytes;
-    const first = u16(bytes, at + DynamicControl.Sensor) || u16(bytes, Head.Presence);
+    let first = u16(bytes, at + DynamicControl.Sensor);
+    if (first === NO_SENSOR) first = external ? u16(bytes, Head.Presence) : this._sensors.latest();
     if (this._lasts(at, external ? -first : first)) return first;
     const second = u16(bytes, at + DynamicControl.Sensor + 2);
     return second !== NO_SENSOR && this._lasts(at, external ? -second : second) ? second : NO_SENSOR;

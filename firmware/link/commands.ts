@@ -1,4 +1,4 @@
-/** Commands from the gateway: bytes in, an order to the arbiter and an ack out. */
+/** Commands from the gateway: bytes in, an order to the controller and an ack out. */
 import type { Bytes } from '../../hal/hal.ts';
 import type { LampCommand } from '../control/command.ts';
 import { decode } from '../protocols/cbor.ts';
@@ -9,14 +9,21 @@ const REFERENCE = 64;
 /** s: about the year 2106, and 27 hours of ramp. */
 const LATEST = 4294967295;
 const LONGEST_RAMP = 1000000;
+/** Highest sensor number. */
+const SENSORS = 65535;
 
 /** An override as it arrived: what it leaves out is undefined, and no program or sensor asks for it. */
 export type Override = Omit<LampCommand, 'program' | 'sensor'>;
 
-/** Who obeys. */
+/** Who obeys. Each answers what became of it; nothing is half done. */
 export interface Orders {
   override(command: Override): AckCode;
-  resume(): void;
+  resume(): AckCode;
+  /** @param bytes as in link/timetable; empty: none from now on */
+  setTimetable(bytes: Bytes): AckCode;
+  /** A CMS speaks in a sensor's name. @param until ms UTC; undefined: for an instant */
+  command(sensor: number, level: number, until: number | undefined): AckCode;
+  setDefaultLevel(level: number): AckCode;
 }
 
 /** What became of a command. */
@@ -32,25 +39,33 @@ export function obey(payload: Bytes, orders: Orders): Answer {
   const number = message && whole(message[CommandKey.Number], LATEST, 1);
   if (!message || Array.isArray(message) || number === undefined || number < 0)
     return { number: undefined, code: AckCode.Malformed };
-  if (message[CommandKey.Kind] === CommandKind.Resume) {
-    orders.resume();
-    return { number, code: AckCode.Done };
-  }
-  const command = toOverride(message);
-  return { number, code: command ? orders.override(command) : AckCode.Malformed };
+  return { number, code: carryOut(message, orders) };
 }
 
-function toOverride(message: Record<number, unknown>): Override | undefined {
+function carryOut(message: Record<number, unknown>, orders: Orders): AckCode {
+  const kind = message[CommandKey.Kind];
+  if (kind === CommandKind.Resume) return orders.resume();
+  if (kind === CommandKind.Timetable) {
+    const bytes = message[CommandKey.Timetable];
+    return bytes instanceof Uint8Array ? orders.setTimetable(bytes) : AckCode.Malformed;
+  }
   const level = whole(message[CommandKey.Level], 100, 1);
-  const start = whole(message[CommandKey.Start], LATEST, 1000);
   const expiration = whole(message[CommandKey.Expiration], LATEST, 1000);
+  if (level === undefined || level < 0 || expiration === -1) return AckCode.Malformed;
+  if (kind === CommandKind.DefaultLevel) return orders.setDefaultLevel(level);
+  if (kind === CommandKind.Sensor) {
+    const sensor = whole(message[CommandKey.Sensor], SENSORS, 1);
+    return sensor === undefined || sensor < 1 ? AckCode.Malformed : orders.command(sensor, level, expiration);
+  }
+  const start = whole(message[CommandKey.Start], LATEST, 1000);
   const rampTo = whole(message[CommandKey.RampTo], LONGEST_RAMP, 100);
   const rampFrom = whole(message[CommandKey.RampFrom], LONGEST_RAMP, 100);
   const reference = message[CommandKey.Reference];
-  if (message[CommandKey.Kind] !== CommandKind.Override || level === undefined) return undefined;
-  if (Math.min(level, start || 0, expiration || 0, rampTo || 0, rampFrom || 0) < 0) return undefined;
-  if (reference !== undefined && (typeof reference !== 'string' || reference.length > REFERENCE)) return undefined;
-  return { level, reason: Reason.Override, start, expiration, rampTo, rampFrom, reference };
+  if (kind !== CommandKind.Override || start === -1 || rampTo === -1 || rampFrom === -1) return AckCode.Malformed;
+  if (reference !== undefined && (typeof reference !== 'string' || reference.length > REFERENCE)) {
+    return AckCode.Malformed;
+  }
+  return orders.override({ level, reason: Reason.Override, start, expiration, rampTo, rampFrom, reference });
 }
 
 /** @returns the integer times `factor`, undefined when absent, -1 when it is not an integer of 0..highest. */

@@ -11,7 +11,8 @@ export const TOPIC_ROOT = 'rvb1';
 
 /**
  * Presence travels from pole to pole without the gateway: on the topic `rvb1g/<group>`, QoS 0, as the CBOR array
- * [sensor number, 0 or 1]. Which group a controller belongs to is told at its installation.
+ * [sensor number, s]: somebody is there, for so long unless it is said again; 0: nobody any more. Which group a controller
+ * belongs to is told at its installation.
  */
 export const GROUP_ROOT = 'rvb1g';
 
@@ -157,12 +158,21 @@ export const enum TimeKey {
   Milliseconds = 1,
 }
 
-/** Who decided the level. TALQ 2.7.1 `Command.reason`. */
+/**
+ * Who decided the level. The first four are those of TALQ 2.7.1 `Command.reason`; the others decide while the clock is
+ * unknown, or before anybody commands.
+ */
 export const enum Reason {
   Default = 0,
   Override = 1,
   Sensor = 2,
   Program = 3,
+  /** No clock: the controller's own photocell. */
+  Photocell = 4,
+  /** No clock and no photocell any more: the length of earlier nights. */
+  Learned = 5,
+  /** The installer's test after power-up. */
+  Test = 6,
 }
 
 /** Codes of `ResetReason` in hal.ts. */

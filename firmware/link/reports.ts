@@ -1,18 +1,23 @@
 /** Birth and report messages: the controller's state in the wire format of `messages.ts`. */
 import type { Bytes, Hal } from '../../hal/hal.ts';
 import type { Board } from '../board.ts';
+import type { LampCommand } from '../control/command.ts';
 import type { CborWriter } from '../protocols/cbor.ts';
-import { BirthKey, ControlType, PROTOCOL_VERSION, type Reason, ReportKey, ResetCode } from './messages.ts';
+import { BirthKey, ControlType, PROTOCOL_VERSION, ReportKey, ResetCode } from './messages.ts';
+import { NONE } from './timetable.ts';
 
-/** What a report tells of the lamp: % that it gives now. */
+/** What a report tells of the lamp. */
 export interface Light {
+  /** % that it gives now, in the scale of commands. */
   readonly level: number;
+  /** % of light that protection allows. */
+  readonly cap: number;
 }
 
 /** Who decides. */
 export interface Decision {
   /** The command in action. */
-  readonly command: { level: number; reason: Reason; expiration?: number; reference?: string };
+  readonly command: LampCommand;
   /** Uptime in ms at which it took effect. */
   readonly since: number;
 }
@@ -26,24 +31,29 @@ export interface Readings {
   values(unit: number): ArrayLike<number | undefined>;
 }
 
-/** @param boot number of this boot. @returns undefined when it is too long. */
-export function birth(writer: CborWriter, hal: Hal, board: Board, boot: number): Bytes | undefined {
+/** What a birth tells of what the controller was told to keep. */
+export interface Remembered {
+  /** % */
+  defaultLevel(): number;
+  /** Check value of the timetable that was given; undefined: never given. */
+  check(): number | undefined;
+}
+
+/** The birth's items before the default level: they stay the same until the next boot. @returns CBOR items, no message. */
+export function birthHead(writer: CborWriter, hal: Hal, board: Board, boot: number): Bytes | undefined {
   const reset = ['unknown', 'power', 'watchdog', 'software', 'brownout'].indexOf(hal.system.resetReason);
-  const lamp = board.lamp;
-  writer.map(10);
   writer.pairs(BirthKey.Protocol, [PROTOCOL_VERSION]);
   writer.number(BirthKey.Board);
   writer.text(board.name);
   writer.number(BirthKey.Version);
   writer.text(board.version);
-  const control = lamp.dim ? ControlType.Analog : ControlType.Switch;
-  writer.pairs(BirthKey.Boot, [
-    boot,
-    Math.max(reset, ResetCode.Unknown),
-    control,
-    lamp.minimumLevel,
-    lamp.defaultLevel,
-  ]);
+  const control = board.lamp.dim ? ControlType.Analog : ControlType.Switch;
+  writer.pairs(BirthKey.Boot, [boot, Math.max(reset, ResetCode.Unknown), control, board.lamp.minimumLevel]);
+  return writer.finish();
+}
+
+/** The birth's items after the default level that stay the same. @returns as `birthHead` */
+export function birthTail(writer: CborWriter, board: Board): Bytes | undefined {
   writer.number(BirthKey.Units);
   writer.array(board.meters.length);
   for (const meter of board.meters) {
@@ -53,15 +63,32 @@ export function birth(writer: CborWriter, hal: Hal, board: Board, boot: number):
     writer.array(meter.quantities.length);
     for (const quantity of meter.quantities) writer.number(quantity);
   }
-  // This firmware holds no timetable: four zeros.
   writer.number(BirthKey.Limits);
-  writer.array(4);
-  for (let i = 0; i < 4; i++) writer.number(0);
+  writer.array(board.limits.length);
+  for (const limit of board.limits) writer.number(limit);
+  return writer.finish();
+}
+
+/** @returns the birth message, from what `birthHead` and `birthTail` gave; undefined when it is too long. */
+export function birth(
+  writer: CborWriter,
+  head: Bytes,
+  tail: Bytes,
+  kept: Remembered,
+  presence: number | undefined,
+): Bytes | undefined {
+  const check = kept.check();
+  writer.map(10 + (check === undefined ? 0 : 1) + (presence === undefined ? 0 : 1));
+  writer.raw(head);
+  writer.pairs(BirthKey.DefaultLevel, [kept.defaultLevel()]);
+  writer.raw(tail);
+  writer.pairs(BirthKey.Timetable, [check, presence === undefined ? undefined : 1]);
   return writer.finish();
 }
 
 /**
  * @param number of this report since boot
+ * @param presence 0 or 1 of the input, undefined without one
  * @returns undefined when it is too long
  */
 export function report(
@@ -72,12 +99,17 @@ export function report(
   light: Light,
   decision: Decision,
   units: Readings,
+  presence: number | undefined,
 ): Bytes | undefined {
   const uptime = hal.clock.uptime();
   const time = hal.clock.time();
   const command = decision.command;
   const since = time === undefined ? undefined : time - uptime + decision.since;
-  const known = [time, command.reference, since, command.expiration];
+  const program = command.program === NONE ? undefined : command.program;
+  const control = command.control === NONE ? undefined : command.control;
+  const sensor = command.sensor || undefined;
+  const cap = light.cap < 100 ? light.cap : undefined;
+  const known = [time, command.reference, since, command.expiration, program, control, sensor, cap, presence];
   let pairs = 7;
   for (const value of known) if (value !== undefined) pairs++;
   writer.map(pairs);
@@ -104,6 +136,7 @@ export function report(
       else writer.number(value);
     }
   }
+  writer.pairs(ReportKey.Program, [program, control, sensor, cap, presence]);
   return writer.finish();
 }
 

@@ -7,8 +7,17 @@ import type { Board, Site } from '../board.ts';
 import { CborWriter, decode } from '../protocols/cbor.ts';
 import type { Schedule } from '../schedule.ts';
 import { type Orders, obey } from './commands.ts';
-import { AckKey, Leaf, Quantity, TimeKey, TOPIC_ROOT } from './messages.ts';
-import { birth, type Decision, type Light, type Readings, report } from './reports.ts';
+import { AckKey, GROUP_ROOT, Leaf, Quantity, TimeKey, TOPIC_ROOT } from './messages.ts';
+import {
+  birth,
+  birthHead,
+  birthTail,
+  type Decision,
+  type Light,
+  type Readings,
+  type Remembered,
+  report,
+} from './reports.ts';
 import { Uplink } from './uplink.ts';
 
 /** ms between the first change and the report that tells it: a ramp's end and a reading travel together. */
@@ -18,13 +27,25 @@ const DEAD_BAND = 20;
 /** Bytes of the longest message: the uplink takes no more, and 16 units with 10 values each stay below. */
 const LONGEST = 1024;
 
+/** s for which a neighbour's presence is believed without being repeated. */
+const LONGEST_PRESENCE = 3600;
+
 /** ms UTC: 2024 and 2106, outside which no gateway's clock can be right. */
 const EARLIEST = 1704067200000;
 const LATEST = 4294967295000;
 
-/** Who decides anew when something has changed. */
-export interface Waker {
-  wake(): void;
+/** Whom a session reports of, and whom it tells what has come. */
+export interface Controller extends Orders {
+  readonly lamp: Light;
+  readonly arbiter: Decision & { wake(): void };
+  readonly meters: Readings;
+  readonly settings: Remembered;
+  /** 0 or 1 of the presence input, undefined without one. */
+  readonly presence: number | undefined;
+  /** The gateway says what time it is, ms UTC. */
+  setTime(time: number): void;
+  /** Somebody is near a pole of the group, for `duration` ms from now unless it is said again; 0: nobody any more. */
+  neighbour(sensor: number, duration: number): void;
 }
 
 export class Session {
@@ -38,8 +59,13 @@ export class Session {
   private _powers: number[] = [];
   /** Which of a unit's values is its active power; -1 none. */
   private _powerAt: number[] = [];
-  /** The birth message; it stays the same until the next boot. */
-  private _birth: Bytes;
+  /** What stays the same in birth messages, before and after the default level. */
+  private _head: Bytes;
+  private _tail: Bytes;
+  /** The link came up, and the birth is still to be told. */
+  private _unborn = 0;
+  /** Topic of the neighbours' presence; empty without a group. */
+  private _group: string;
   /** ms between reports without changes. */
   private _period: number;
   private _task: number;
@@ -50,17 +76,17 @@ export class Session {
     board: Board,
     site: Site,
     private _boot: number,
-    private _light: Light,
-    private _orders: Orders & Decision & Waker,
-    private _units: Readings,
+    private _owner: Controller,
   ) {
     const id = site.id || _hal.system.id;
     this._period = board.reportPeriod;
     for (const meter of board.meters) this._powerAt.push(meter.quantities.indexOf(Quantity.ActivePower));
-    const message = birth(this._writer, _hal, board, _boot);
-    if (!message) throw new Error(`birth message is longer than ${LONGEST} bytes`);
-    this._birth = message;
+    this._head = birthHead(this._writer, _hal, board, _boot) as Bytes;
+    this._tail = birthTail(this._writer, board) as Bytes;
     this._root = `${TOPIC_ROOT}/${id}/`;
+    const subscriptions = [this._root + Leaf.Command, this._root + Leaf.Time];
+    this._group = site.group === undefined ? '' : `${GROUP_ROOT}/${site.group}`;
+    if (this._group) subscriptions.push(this._group);
     this._task = _schedule.add(this);
     this.uplink = new Uplink(_hal, _schedule, {
       host: site.host,
@@ -72,7 +98,7 @@ export class Session {
       keepAlive: board.network.keepAlive,
       willTopic: this._root + Leaf.Link,
       willPayload: new Uint8Array([0]),
-      subscriptions: [this._root + Leaf.Command, this._root + Leaf.Time],
+      subscriptions,
       owner: this,
     });
   }
@@ -86,17 +112,25 @@ export class Session {
 
   /** A unit was read. Its report is worth sending when the power moved by more than 2 W and 5 %, and the first time. */
   reading(unit: number): void {
-    const power = this._units.values(unit)[this._powerAt[unit]] || 0;
+    const power = this._owner.meters.values(unit)[this._powerAt[unit]] || 0;
     const before = this._powers[unit];
     if (before !== undefined && Math.abs(power - before) <= Math.max(DEAD_BAND, before / 20)) return;
     this._powers[unit] = power;
     this.touch();
   }
 
-  /** The link is up. @internal */
+  /** Tells the group that somebody is near, for so many s unless it is told again; 0: nobody any more. */
+  tell(sensor: number, seconds: number): void {
+    if (!this._group) return;
+    this._writer.array(2);
+    this._writer.number(sensor);
+    this._writer.number(seconds);
+    this.uplink.publish(this._group, this._writer.finish() as Bytes, 0, false);
+  }
+
+  /** The link is up. From here the way to a message would be too deep. @internal */
   greet(): void {
-    this._send(Leaf.Birth, this._birth, true);
-    this._send(Leaf.Link, new Uint8Array([1]), true);
+    this._unborn = 1;
     this._schedule.at(this._task, 0);
   }
 
@@ -105,8 +139,24 @@ export class Session {
     this._schedule.at(this._task, this._period);
     this._changed = 0;
     if (!this.uplink.online) return;
+    const writer = this._writer;
+    const owner = this._owner;
+    if (this._unborn) {
+      this._unborn = 0;
+      this._send(Leaf.Birth, birth(writer, this._head, this._tail, owner.settings, owner.presence), true);
+      this._send(Leaf.Link, new Uint8Array([1]), true);
+    }
     this._number++;
-    const payload = report(this._writer, this._hal, this._boot, this._number, this._light, this._orders, this._units);
+    const payload = report(
+      writer,
+      this._hal,
+      this._boot,
+      this._number,
+      owner.lamp,
+      owner.arbiter,
+      owner.meters,
+      owner.presence,
+    );
     this._send(Leaf.Report, payload, false);
   }
 
@@ -117,20 +167,29 @@ export class Session {
 
   /** A message has come. @internal */
   receive(topic: string, payload: Bytes): void {
-    if (topic === this._root + Leaf.Time) {
-      const message = decode(payload) as Record<number, unknown> | undefined;
-      const time = message ? Number(message[TimeKey.Seconds]) * 1000 + Number(message[TimeKey.Milliseconds]) : 0;
-      if (!(time >= EARLIEST && time <= LATEST)) return;
-      this._hal.clock.setTime(time);
-    } else {
-      const answer = obey(payload, this._orders);
+    const owner = this._owner;
+    if (topic === this._root + Leaf.Command) {
+      const answer = obey(payload, owner);
       if (answer.number === undefined) return;
       this._writer.map(2);
       this._writer.pairs(AckKey.Number, [answer.number, answer.code]);
       // Not through `_send`: from the socket to the packet's text it is 10 calls already.
       this.uplink.publish(this._root + Leaf.Ack, this._writer.finish() as Bytes, 1, false);
+    } else {
+      const message = decode(payload) as Record<number, unknown> | undefined;
+      if (!message) return;
+      if (topic === this._group) {
+        // Numbers above 0 only: what stands under the others is told by the gateway.
+        const sensor = Number(message[0]);
+        const seconds = Number(message[1]);
+        if (sensor > 0 && seconds >= 0 && seconds <= LONGEST_PRESENCE) owner.neighbour(sensor, seconds * 1000);
+      } else {
+        const time = Number(message[TimeKey.Seconds]) * 1000 + Number(message[TimeKey.Milliseconds]);
+        if (!(time >= EARLIEST && time <= LATEST)) return;
+        owner.setTime(time);
+      }
     }
-    this._orders.wake();
+    owner.arbiter.wake();
     this.touch();
   }
 }

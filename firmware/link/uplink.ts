@@ -117,7 +117,7 @@ export class Uplink {
   private _topics: { [topic: string]: Bytes } = {};
   /** Connected and subscribed. */
   online = false;
-  /** Messages received that were longer than 1 kB: acknowledged and dropped. */
+  /** Messages received that were longer than 2688 bytes, topic included: acknowledged and dropped. */
   oversize = 0;
   private _state = State.Waiting;
   private _writable = 0;

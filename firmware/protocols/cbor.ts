@@ -72,6 +72,11 @@ export class CborWriter {
     for (const character of value) push(character.charCodeAt(0));
   }
 
+  /** Items that are encoded already. */
+  raw(items: Bytes): void {
+    for (const byte of items) this._push(byte);
+  }
+
   simple(value: boolean | null | undefined): void {
     this._push(value === undefined ? 0xf7 : value === null ? 0xf6 : value ? 0xf5 : 0xf4);
   }

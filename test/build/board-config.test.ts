@@ -55,7 +55,17 @@ describe('board configurations', () => {
   it('compiles seconds to ms, HH:MM to minutes, and takes the serial settings from the profile', async () => {
     const board = await load(legal());
     assert.equal(board.name, 'x');
-    assert.deepEqual(board.program, [330, 100, 0, 1320, 60, 30]);
+    const own = Buffer.from(board.timetable);
+    const points = own.subarray(24 + own[5] + 4);
+    const pointAt = (at: number) => [points.readUIntBE(at + 6, 3), points[at], points.readUInt16BE(at + 1)];
+    assert.deepEqual(
+      [pointAt(0), pointAt(9)],
+      [
+        [330 * 60, 100, 0],
+        [1320 * 60, 60, 300],
+      ],
+    );
+    assert.equal(points.length, 18);
     assert.equal(board.watchdog, 30000);
     assert.equal(board.reportPeriod, 60000);
     assert.equal(board.lamp.minimumOffTime, 10000);

@@ -27,8 +27,8 @@ describe('a bundle', function () {
 
   /** Uses firmware, the board and a defined constant. Compiled once, for all tests that take it. */
   const source = `import board from 'virtual:board';
-    import { Program } from './firmware/control/program.ts';
-    print(JSON.stringify(board)); print(ANSWER); print(typeof Program);`;
+    import { Sensors } from './firmware/control/sensors.ts';
+    print(JSON.stringify(board)); print(ANSWER); print(typeof Sensors);`;
 
   it('is a plain ASCII script: no import, no export, no wrapper', async () => {
     const { code } = await bundle({ source, board: 'linux', define: { ANSWER: 42 } });
@@ -50,7 +50,7 @@ describe('a bundle', function () {
   it('maps its code to the TypeScript source', async () => {
     const { map } = await bundle({ source, board: 'linux', define: { ANSWER: 42 } });
     assert.ok(
-      (map as { sources: string[] }).sources.some((name) => name.endsWith('firmware/control/program.ts')),
+      (map as { sources: string[] }).sources.some((name) => name.endsWith('firmware/control/sensors.ts')),
       (map as { sources: string[] }).sources.join(),
     );
   });

@@ -2,19 +2,44 @@ import assert from 'node:assert/strict';
 import sinon from 'sinon';
 import { Arbiter } from '../../firmware/control/arbiter.ts';
 import type { LampCommand } from '../../firmware/control/command.ts';
-import { Program } from '../../firmware/control/program.ts';
+import { Sensors } from '../../firmware/control/sensors.ts';
+import { sunEvent } from '../../firmware/control/sun.ts';
+import { Timetable } from '../../firmware/control/timetable.ts';
 import { AckCode, Reason } from '../../firmware/link/messages.ts';
 import { Schedule } from '../../firmware/schedule.ts';
+import type { ControlProgram } from '../../gateway/talq/control-objects.ts';
+import { compileTimetable } from '../../gateway/talq/timetable.ts';
 import { openSim } from '../../sim/index.ts';
 
 const at = (clock: string) => Date.parse(`2026-05-04T${clock}Z`);
 const seconds = (n: number) => n * 1000;
 const minutes = (n: number) => n * 60_000;
 
-/** 100 % from 06:00, 70 % from 20:00 with a ramp of 30 s, in UTC. */
-const PROGRAM = [360, 100, 0, 1200, 70, 30];
+const level = (value: number) => ({ state: { name: 'LevelState', value } });
 
-function bench(time: string | undefined, points: number[] = PROGRAM) {
+/** 100 % from 06:00, 70 % from 20:00 with a ramp of 30 s, in UTC. */
+const PROGRAM: ControlProgram = {
+  type: 'ControlProgramOne',
+  id: 'p',
+  ownerCMS: 'cms',
+  activePeriods: [],
+  fixedTimeControls: [
+    { startTime: '06:00:00', command: level(100) },
+    { startTime: '20:00:00', command: { ...level(70), rampToLevelTime: 30 } },
+  ],
+};
+const TIMETABLE = compileTimetable({ id: 'c', ownerCMS: 'cms', defaultProgram: 'p' }, new Map([['p', PROGRAM]]), {
+  dayOffset: 0,
+  zone: 'UTC0',
+  assigned: 0,
+  sensor: () => undefined,
+});
+
+function bench(
+  time: string | undefined,
+  bytes: Uint8Array | undefined = TIMETABLE,
+  kept: (LampCommand | undefined)[] = [],
+) {
   const hal = openSim();
   if (time) hal.clock.setTime(at(time));
   const schedule = new Schedule(hal.clock, {
@@ -22,8 +47,14 @@ function bench(time: string | undefined, points: number[] = PROGRAM) {
       throw error;
     },
   });
-  const apply = sinon.spy((_level: number, _ramp: number) => {});
-  const arbiter = new Arbiter(hal.clock, schedule, new Program(points, 0), 100, { apply });
+  const apply = sinon.spy((_level: number, _ramp: number | undefined) => {});
+  const timetable = new Timetable({ timetable: () => bytes }, new Sensors(), sunEvent);
+  const night: Record<'dark' | 'isNight', () => boolean | undefined> = {
+    dark: () => undefined,
+    isNight: () => undefined,
+  };
+  const store = { setOverrides: sinon.spy(), overrides: () => kept };
+  const arbiter = new Arbiter(hal.clock, schedule, timetable, store, 100, { apply }, night);
   arbiter.run();
   const override = (level: number, more: Partial<LampCommand> = {}) => {
     const code = arbiter.override({ level, reason: Reason.Override, ...more });
@@ -31,13 +62,14 @@ function bench(time: string | undefined, points: number[] = PROGRAM) {
     hal.clock.run(0);
     return code;
   };
-  return { hal, arbiter, apply, override, run: (ms: number) => hal.clock.run(ms), level: () => arbiter.command.level };
+  const run = (ms: number) => hal.clock.run(ms);
+  return { hal, arbiter, apply, override, run, level: () => arbiter.command.level, night, store, timetable };
 }
 
 describe('the arbiter', () => {
   it('gives the default level of 100 % at boot, before anything else is known', () => {
     const { apply } = bench(undefined);
-    assert.deepEqual(apply.firstCall.args, [100, 0]);
+    assert.deepEqual(apply.firstCall.args, [100, undefined]);
   });
 
   it('follows the program once the clock is known, and each switch point at its second', () => {
@@ -124,7 +156,112 @@ describe('the arbiter', () => {
   });
 
   it('gives the default level without switch points', () => {
-    const { level, arbiter } = bench('12:00:00', []);
+    const { level, arbiter } = bench('12:00:00', new Uint8Array(0));
     assert.deepEqual([level(), arbiter.command.reason], [100, Reason.Default]);
+  });
+
+  it('stores an override before it obeys, with its start, and again when it has ended', () => {
+    const { override, run, store } = bench('22:00:00');
+    override(30, { expiration: at('22:10:00'), reference: 'op-1' });
+    assert.equal(store.setOverrides.callCount, 1);
+    const [running, pending] = store.setOverrides.firstCall.args;
+    const expected = [30, at('22:00:00'), at('22:10:00'), 'op-1'];
+    assert.deepEqual([running.level, running.start, running.expiration, running.reference], expected);
+    assert.equal(pending, undefined);
+    run(minutes(10));
+    assert.deepEqual(store.setOverrides.lastCall.args, [undefined, undefined]);
+    assert.equal(store.setOverrides.callCount, 2);
+  });
+
+  it('refuses what cannot be stored, and the lamp stays as it was', () => {
+    const { override, store, level } = bench('22:00:00');
+    override(30);
+    store.setOverrides = sinon.fake.throws(new Error('full'));
+    assert.deepEqual([override(80), level()], [AckCode.TooLarge, 30]);
+  });
+
+  const kept = (level: number, more: Partial<LampCommand> = {}): LampCommand => ({
+    level,
+    reason: Reason.Override,
+    ...more,
+  });
+
+  it('resumes an override after a restart at once, and what is left of it ends at its expiration', () => {
+    const { apply, level, run } = bench('22:00:00', TIMETABLE, [
+      kept(30, { start: at('21:00:00'), expiration: at('22:30:00') }),
+    ]);
+    assert.deepEqual([level(), apply.callCount, apply.firstCall.args[0]], [30, 1, 30]);
+    run(minutes(30) - 1);
+    assert.equal(level(), 30);
+    run(1);
+    assert.equal(level(), 70);
+  });
+
+  it('forgets an override that ended while the power was off, and starts the one that began meanwhile', () => {
+    const ended = kept(0, { start: at('20:00:00'), expiration: at('21:00:00') });
+    assert.equal(bench('22:00:00', TIMETABLE, [ended]).level(), 70);
+    const waiting = kept(20, { start: at('21:30:00') });
+    assert.equal(bench('22:00:00', TIMETABLE, [ended, waiting]).level(), 20);
+    assert.equal(bench('21:29:59', TIMETABLE, [kept(40), waiting]).level(), 40);
+  });
+
+  it('without a clock lets a kept override last as long as it was meant to in all, then gives the default level', () => {
+    const dark = kept(0, { start: at('20:00:00'), expiration: at('21:00:00') });
+    const { level, run, store } = bench(undefined, TIMETABLE, [dark]);
+    assert.equal(level(), 0);
+    run(minutes(59));
+    assert.equal(level(), 0);
+    run(minutes(1));
+    assert.deepEqual([level(), store.setOverrides.lastCall.args], [100, [undefined, undefined]]);
+    assert.equal(bench(undefined, TIMETABLE, [kept(0)]).level(), 0);
+  });
+
+  it('lets the photocell decide while the clock is unknown, then what was learned, and only then the default level', () => {
+    const { arbiter, night, hal, level, run } = bench(undefined);
+    const states: [boolean | undefined, boolean, number, Reason][] = [
+      [true, true, 100, Reason.Photocell],
+      [false, true, 0, Reason.Photocell],
+      [true, false, 100, Reason.Learned],
+      [false, false, 0, Reason.Learned],
+      [undefined, false, 100, Reason.Default],
+    ];
+    for (const [dark, measured, expected, reason] of states) {
+      night.isNight = () => dark;
+      night.dark = () => (measured ? dark : undefined);
+      run(minutes(1));
+      assert.deepEqual([level(), arbiter.command.reason], [expected, reason]);
+    }
+    night.isNight = night.dark = () => false;
+    hal.clock.setTime(at('21:00:00'));
+    arbiter.wake();
+    run(0);
+    assert.deepEqual([level(), arbiter.command.reason], [70, Reason.Program]);
+  });
+
+  it('gives the default level within a minute when a decision never comes back, and tries again', () => {
+    const { arbiter, timetable, apply, level, run, hal } = bench('12:00:00');
+    const decide = sinon.stub(timetable, 'decide').throws(new Error('broken'));
+    hal.clock.setTime(at('21:00:00'));
+    arbiter.wake();
+    assert.throws(() => run(0), /broken/);
+    assert.equal(level(), 100);
+    assert.throws(() => run(minutes(1)), /broken/);
+    assert.deepEqual([apply.lastCall.args, arbiter.command.reason], [[100, 0], Reason.Default]);
+    decide.restore();
+    run(minutes(1));
+    assert.equal(level(), 70);
+  });
+
+  it('gives the lamp to the installer, above an override, and takes it back', () => {
+    const { arbiter, override, level, run } = bench('22:00:00');
+    override(30);
+    arbiter.test({ level: 55, reason: Reason.Test });
+    arbiter.wake();
+    run(0);
+    assert.deepEqual([level(), arbiter.command.reason], [55, Reason.Test]);
+    arbiter.test(undefined);
+    arbiter.wake();
+    run(0);
+    assert.equal(level(), 30);
   });
 });

@@ -13,8 +13,7 @@ const SEED = 20261125;
 function open({ config, history }: Case): Timetable {
   const bytes = timetableOf(config);
   const sensors = new Sensors();
-  const timetable = new Timetable(() => bytes, sensors, sunEvent);
-  timetable.reload();
+  const timetable = new Timetable({ timetable: () => bytes }, sensors, sunEvent);
   for (const happening of history) {
     if (happening.type === 'sensor') {
       sensors.raise(numberOf(happening.address) as number, happening.raised, happening.at);

@@ -78,6 +78,8 @@ function act(step: Step, arbiter: Arbiter, sensors: Sensors, timetable: Timetabl
   arbiter.run();
 }
 
+const NOTHING_KEPT = { setOverrides() {}, overrides: () => [] };
+
 function live(life: Life, table: string): Answer[] {
   const clock = new VirtualClock();
   clock.setTime(life.start);
@@ -87,8 +89,7 @@ function live(life: Life, table: string): Answer[] {
     const file = files.readArrayBuffer(table);
     return file && new Uint8Array(file);
   };
-  const timetable = new Timetable(read, sensors, sunOf(life));
-  timetable.reload();
+  const timetable = new Timetable({ timetable: read }, sensors, sunOf(life));
   const driver = {
     level: 0,
     write(level: number): void {
@@ -96,7 +97,7 @@ function live(life: Life, table: string): Answer[] {
     },
   };
   const lamp = new Lamp(clock, schedule, driver, 0, { changed() {} });
-  const arbiter = new Arbiter(clock, schedule, timetable, life.defaultLevel, lamp);
+  const arbiter = new Arbiter(clock, schedule, timetable, NOTHING_KEPT, life.defaultLevel, lamp, undefined);
   arbiter.run();
   const answers: Answer[] = [];
   for (const step of life.steps) {

@@ -60,8 +60,7 @@ export async function timetable(controller: Controller, count: number): Promise<
 
 /** A controller's firmware with a timetable in its storage. */
 export function reader(bytes: Uint8Array, sensors = new Sensors()) {
-  const plan = new Timetable(() => bytes, sensors, sunEvent);
-  plan.reload();
+  const plan = new Timetable({ timetable: () => bytes }, sensors, sunEvent);
   return {
     sensors,
     /** @returns % at an instant in ms UTC, with 100 % by default */

@@ -11,7 +11,13 @@ const message = (...pairs: [number, unknown][]) => new Uint8Array(codec.encode(n
 const TEN = 1795644000;
 
 function orders(code = AckCode.Done) {
-  return { override: sinon.spy((_command: Override) => code), resume: sinon.spy() };
+  return {
+    override: sinon.spy((_command: Override) => code),
+    resume: sinon.spy(() => code),
+    setTimetable: sinon.spy((_bytes: Uint8Array) => code),
+    command: sinon.spy((_sensor: number, _level: number, _until: number | undefined) => code),
+    setDefaultLevel: sinon.spy((_level: number) => code),
+  };
 }
 
 describe('a command from the gateway', () => {
@@ -94,12 +100,47 @@ describe('a command from the gateway', () => {
     });
   }
 
-  it('of kinds 2 to 5 is refused: this firmware holds no timetable', () => {
-    for (const kind of [2, 3, 4, 5]) {
-      const lamp = orders();
-      assert.equal(obey(message([0, 1], [1, kind], [2, 40]), lamp).code, AckCode.Malformed);
-      assert.equal(lamp.override.callCount + lamp.resume.callCount, 0);
+  it('hands over a timetable as it came, also an empty one; anything but a byte string is refused', () => {
+    const lamp = orders();
+    for (const bytes of [Uint8Array.of(1, 2, 3), new Uint8Array(0)]) {
+      assert.deepEqual(obey(message([0, 1], [1, 2], [8, bytes]), lamp), { number: 1, code: AckCode.Done });
+      assert.deepEqual([...(lamp.setTimetable.lastCall.args[0] ?? [])], [...bytes]);
     }
+    for (const other of [[], ['text'], [7], [[1, 2]]]) {
+      const refused = obey(message([0, 1], [1, 2], ...other.map((value): [number, unknown] => [8, value])), lamp);
+      assert.equal(refused.code, AckCode.Malformed);
+    }
+    assert.equal(lamp.setTimetable.callCount, 2);
+    assert.equal(obey(message([0, 1], [1, 2], [8, Uint8Array.of(1)]), orders(AckCode.TooLarge)).code, AckCode.TooLarge);
+  });
+
+  it("sets 40 % in the name of sensor 9 until 22:00, or for an instant; sensors 0 and 65536 don't exist", () => {
+    const lamp = orders();
+    assert.equal(obey(message([0, 1], [1, 3], [2, 40], [4, TEN], [9, 9]), lamp).code, AckCode.Done);
+    assert.equal(obey(message([0, 1], [1, 3], [2, 0], [9, 65535]), lamp).code, AckCode.Done);
+    assert.deepEqual(lamp.command.args, [
+      [9, 40, TEN * 1000],
+      [65535, 0, undefined],
+    ]);
+    for (const sensor of [0, 65536, 1.5, 'S1', undefined]) {
+      assert.equal(obey(message([0, 1], [1, 3], [2, 40], [9, sensor]), lamp).code, AckCode.Malformed);
+    }
+    assert.equal(lamp.command.callCount, 2);
+  });
+
+  it('sets the default level to 0..100 %', () => {
+    const lamp = orders();
+    for (const level of [0, 100]) assert.equal(obey(message([0, 1], [1, 4], [2, level]), lamp).code, AckCode.Done);
+    for (const level of [-1, 101, undefined]) {
+      assert.equal(obey(message([0, 1], [1, 4], [2, level]), lamp).code, AckCode.Malformed);
+    }
+    assert.deepEqual(lamp.setDefaultLevel.args, [[0], [100]]);
+  });
+
+  it('of kind 5 is refused', () => {
+    const lamp = orders();
+    assert.equal(obey(message([0, 1], [1, 5], [2, 40]), lamp).code, AckCode.Malformed);
+    assert.equal(lamp.override.callCount + lamp.resume.callCount, 0);
   });
 
   it('without a number, as an array or as noise gets no answer', () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { Decoder } from 'cbor-x';
 import { Reason } from '../../firmware/link/messages.ts';
-import { birth, report } from '../../firmware/link/reports.ts';
+import { birth, birthHead, birthTail, report } from '../../firmware/link/reports.ts';
 import { CborWriter } from '../../firmware/protocols/cbor.ts';
 import { loadBoard } from '../../scripts/board-config.mjs';
 import { openSim } from '../../sim/index.ts';
@@ -12,7 +12,11 @@ const writer = new CborWriter(1024);
 
 describe('a birth message', () => {
   it('says what the linux board is and measures, after 3 boots, the last one by power', async () => {
-    const items = read(birth(writer, openSim(), await loadBoard('linux'), 3));
+    const board = await loadBoard('linux');
+    const head = birthHead(writer, openSim(), board, 3) as Uint8Array;
+    const tail = birthTail(writer, board) as Uint8Array;
+    const kept = { defaultLevel: () => 80, check: () => undefined };
+    const items = read(birth(writer, head, tail, kept, undefined));
     const { version } = await import('../../package.json', { with: { type: 'json' } }).then((file) => file.default);
     assert.deepEqual(items, [
       [0, 1],
@@ -22,9 +26,14 @@ describe('a birth message', () => {
       [4, 1],
       [5, 1],
       [6, 10],
-      [7, 100],
+      [7, 80],
       [8, [[1, 'sdm120', [0, 1, 2, 4, 3, 5, 6, 7, 8, 9]]]],
-      [9, [0, 0, 0, 0]],
+      [9, [2560, 32, 16, 48]],
+    ]);
+    const given = { defaultLevel: () => 80, check: () => 0xfedcba98 };
+    assert.deepEqual(read(birth(writer, head, tail, given, 0)).slice(10), [
+      [10, 0xfedcba98],
+      [11, 1],
     ]);
   });
 });
@@ -40,7 +49,7 @@ describe('a report', () => {
     const sim = openSim();
     sim.clock.run(12_345);
     const decision = { command: { level: 100, reason: Reason.Default }, since: 0 };
-    assert.deepEqual(read(report(writer, sim, 3, 17, { level: 100 }, decision, units)), [
+    assert.deepEqual(read(report(writer, sim, 3, 17, { level: 100, cap: 100 }, decision, units, undefined)), [
       [0, 17],
       [2, 12],
       [3, 100],
@@ -56,18 +65,43 @@ describe('a report', () => {
     sim.clock.setTime(1_795_644_000_000);
     sim.clock.run(60_000);
     const command = { level: 40, reason: Reason.Override, reference: 'op-77', expiration: 1_795_647_600_000 };
-    assert.deepEqual(read(report(writer, sim, 3, 18, { level: 55 }, { command, since: 50_000 }, units)), [
-      [0, 18],
-      [1, 1_795_644_060],
-      [2, 60],
-      [3, 55],
-      [4, 40],
-      [5, 1],
-      [6, 'op-77'],
-      [7, 3],
-      [8, 1_795_644_050],
-      [9, 1_795_647_600],
-      [10, [[58, 2304, null, -74], null]],
+    assert.deepEqual(
+      read(report(writer, sim, 3, 18, { level: 55, cap: 100 }, { command, since: 50_000 }, units, undefined)),
+      [
+        [0, 18],
+        [1, 1_795_644_060],
+        [2, 60],
+        [3, 55],
+        [4, 40],
+        [5, 1],
+        [6, 'op-77'],
+        [7, 3],
+        [8, 1_795_644_050],
+        [9, 1_795_647_600],
+        [10, [[58, 2304, null, -74], null]],
+      ],
+    );
+  });
+
+  it('says why: program 2, its control 3, raised by sensor 7, half of the light allowed, somebody near', () => {
+    const sim = openSim();
+    const command = { level: 60, reason: Reason.Sensor, program: 2, control: 3, sensor: 7 };
+    const why = read(report(writer, sim, 3, 19, { level: 50, cap: 50 }, { command, since: 0 }, units, 1)).slice(-5);
+    assert.deepEqual(why, [
+      [11, 2],
+      [12, 3],
+      [13, 7],
+      [14, 50],
+      [15, 1],
+    ]);
+  });
+
+  it('leaves out program, control and sensor when there is none', () => {
+    const command = { level: 0, reason: Reason.Program, program: 0, control: 255, sensor: 0 };
+    const items = read(report(writer, openSim(), 3, 20, { level: 0, cap: 100 }, { command, since: 0 }, units, 0));
+    assert.deepEqual(items.slice(-2), [
+      [11, 0],
+      [15, 0],
     ]);
   });
 });

@@ -674,12 +674,12 @@ describe('Uplink receiving', () => {
     }
   });
 
-  it('acknowledges, drops and counts messages longer than 1 kB, and reads the next one', () => {
+  it('acknowledges, drops and counts messages longer than 2688 bytes with their topic, and reads the next one', () => {
     const bench = new Bench();
     const link = bench.connect();
     for (const [length, dropped] of [
-      [1009, 0],
-      [1010, 1],
+      [2673, 0],
+      [2674, 1],
       [5000, 1],
       [100000, 1],
     ]) {
@@ -693,7 +693,7 @@ describe('Uplink receiving', () => {
       assert.equal(link.take('puback').messageId, 7);
       link.none();
     }
-    link.send(command(new Uint8Array(2000), 0));
+    link.send(command(new Uint8Array(3000), 0));
     link.none();
     assert.equal(bench.uplink.oversize, 4);
   });

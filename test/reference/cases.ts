@@ -502,6 +502,7 @@ export function cases(options: CaseOptions = {}): fc.Arbitrary<Case> {
         calendars: [calendar],
         programs: raw.programs.map((program, i) => ({ ...program, id: `p${i}` })),
         presence: 'S0',
+        group: ['S1', 'S2'],
         light: 'L0',
       };
       const history = raw.history.map((happening) => happeningOf(happening, instant)).sort((a, b) => a.at - b.at);

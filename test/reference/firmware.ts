@@ -55,6 +55,8 @@ export function timetableOf(config: Config): Uint8Array | undefined {
   });
 }
 
+const NOTHING_KEPT = { setOverrides() {}, overrides: () => [] };
+
 /** A controller, and the lamp it drives, that lives through a history. */
 export class Live {
   readonly hal = openSim();
@@ -74,8 +76,7 @@ export class Live {
         throw error;
       },
     });
-    this.#timetable = new Timetable(() => bytes, this.#sensors, sun);
-    this.#timetable.reload();
+    this.#timetable = new Timetable({ timetable: () => bytes }, this.#sensors, sun);
     const driver = {
       level: 0,
       write(level: number) {
@@ -83,7 +84,15 @@ export class Live {
       },
     };
     this.lamp = new Lamp(this.hal.clock, schedule, driver, 0, { changed() {} });
-    this.arbiter = new Arbiter(this.hal.clock, schedule, this.#timetable, config.defaultLevel, this.lamp);
+    this.arbiter = new Arbiter(
+      this.hal.clock,
+      schedule,
+      this.#timetable,
+      NOTHING_KEPT,
+      config.defaultLevel,
+      this.lamp,
+      undefined,
+    );
     this.arbiter.run();
   }
 

@@ -38,6 +38,8 @@ export interface Config {
   programs: ControlProgramOne[];
   /** The controller's own sensors, for references without an address. */
   presence?: string;
+  /** Presence sensors of its neighbours, which stand beside its own in such references. */
+  group?: string[];
   light?: string;
   /** Levels of an AstroAndSensorActivePeriod that names none; lx. */
   onLevel?: number;
@@ -435,7 +437,8 @@ class Moment {
     if (period && !this.within(period.startTime, period.endTime)) return undefined;
     const addresses = effect.source.sensor?.sensorAddresses ?? [];
     const hold = (effect.holdTime ?? 0) * SECOND;
-    for (const address of addresses.length > 0 ? addresses : [this.config.presence]) {
+    const unnamed = effect.type === 'FixedControlEffect' ? this.anybodyNear() : this.config.presence;
+    for (const address of addresses.length > 0 ? addresses : [unnamed]) {
       if (address === undefined) continue;
       if (effect.type === 'FixedControlEffect') {
         const until = this.raisedUntil(address);
@@ -452,6 +455,16 @@ class Moment {
       }
     }
     return undefined;
+  }
+
+  /** @returns which presence sensor of the street lasts longest, its own before its neighbours'. */
+  private anybodyNear(): string | undefined {
+    const heard = [this.config.presence, ...(this.config.group ?? [])].flatMap((address) => {
+      const until = address === undefined ? undefined : this.raisedUntil(address);
+      return until === undefined ? [] : [{ address, until }];
+    });
+    const latest = Math.max(...heard.map(({ until }) => until));
+    return heard.find(({ until }) => until === latest)?.address;
   }
 
   /** ms UTC at which a sensor was lowered, infinite while it is up, undefined when it never was. */

@@ -1,0 +1,46 @@
+/**
+ * A presence sensor on a pin (passive infrared or radar): debounced, and told again while somebody is there, so that a
+ * neighbour who missed a message learns of it from the next one.
+ */
+import type { DigitalInput, Hal } from '../../hal/hal.ts';
+import type { PresenceConfig } from '../board.ts';
+import type { Schedule } from '../schedule.ts';
+
+/** ms that a level has to stand. */
+const DEBOUNCE = 50;
+/** ms until presence is told again. */
+const REPEAT = 10000;
+/** ms between looks at an input that nobody changed: an interrupt may have taken the pin's callback. */
+const LOOK = 60000;
+
+export class Presence {
+  /** 1: somebody is there. */
+  level: 0 | 1 = 0;
+  private _input: DigitalInput;
+  private _task: number;
+
+  /** Opens the pin. @param _owner told when the level has changed, and every 10 s while it is 1 */
+  constructor(
+    hal: Hal,
+    private _schedule: Schedule,
+    config: PresenceConfig,
+    private _owner: { sensed(level: 0 | 1): void },
+  ) {
+    this._task = _schedule.add(this);
+    this._input = hal.openInput(Object.assign({ onChange: this._changed.bind(this) }, config));
+    _schedule.at(this._task, 0);
+  }
+
+  private _changed(): void {
+    this._schedule.at(this._task, DEBOUNCE);
+  }
+
+  /** @internal */
+  run(): void {
+    const level = this._input.read();
+    this._schedule.at(this._task, level ? REPEAT : LOOK);
+    if (!level && !this.level) return;
+    this.level = level;
+    this._owner.sensed(level);
+  }
+}
