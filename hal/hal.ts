@@ -28,6 +28,7 @@ export interface Hal {
   readonly system: System;
   openDigital(options: DigitalOptions): DigitalOutput;
   openAnalog(options: AnalogOptions): AnalogOutput;
+  openInput(options: InputOptions): DigitalInput;
   openSerial(options: SerialOptions): Serial;
   connect(options: StreamOptions): Stream;
   /**
@@ -71,6 +72,26 @@ export interface AnalogOptions {
 export interface AnalogOutput extends Port {
   /** @param fraction of full scale, 0..1; outside it throws. */
   write(fraction: number): void;
+}
+
+/** A pin that the board does not know, or that is in use, throws. */
+export interface InputOptions {
+  pin: Pin;
+  /** Inverts the pin: a low pin is 1, for `read` and for `onChange`. */
+  activeLow?: boolean;
+  /** Resistor inside the chip, which gives a pin that nothing drives its level; absent: none, the pin floats. */
+  pull?: 'up' | 'down';
+  /**
+   * The level after a change of it; never the same one twice in a row, starting from the level at opening. Contacts
+   * bounce and every edge counts: who minds has to wait for the level to settle. Changes that follow each other within
+   * a few ms may be told as one or, when they cancel out, not at all; the last call always tells the level that stays.
+   */
+  onChange(value: 0 | 1): void;
+}
+
+export interface DigitalInput extends Port {
+  /** @returns the level now, which `onChange` may not have told yet. */
+  read(): 0 | 1;
 }
 
 export interface SerialOptions {

@@ -2,9 +2,11 @@
 import type {
   AnalogOptions,
   AnalogOutput,
+  DigitalInput,
   DigitalOptions,
   DigitalOutput,
   Hal,
+  InputOptions,
   ResetReason,
   Serial,
   SerialOptions,
@@ -16,7 +18,7 @@ import type {
 import { type Owner, PowerCut, SimClock, World } from './clock.ts';
 import { Flash } from './flash.ts';
 import { type Dial, dialTcp, Network } from './network.ts';
-import { openAnalog, openDigital, Pins } from './pins.ts';
+import { openAnalog, openDigital, openInput, Pins } from './pins.ts';
 import { type Random, seeded } from './random.ts';
 import { SerialLine, SerialPorts } from './serial-line.ts';
 import { SimStorage } from './storage.ts';
@@ -118,6 +120,11 @@ export class SimHal implements Hal {
   openAnalog(options: AnalogOptions): AnalogOutput {
     this.#alive();
     return openAnalog(this.pins, this.#power, options);
+  }
+
+  openInput(options: InputOptions): DigitalInput {
+    this.#alive();
+    return openInput(this.pins, this.world, this.#power, options);
   }
 
   openSerial(options: SerialOptions): Serial {

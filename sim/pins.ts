@@ -1,4 +1,12 @@
-import type { AnalogOptions, AnalogOutput, DigitalOptions, DigitalOutput, Pin } from '../hal/hal.ts';
+import type {
+  AnalogOptions,
+  AnalogOutput,
+  DigitalInput,
+  DigitalOptions,
+  DigitalOutput,
+  InputOptions,
+  Pin,
+} from '../hal/hal.ts';
 import { type Owner, PowerCut, type World } from './clock.ts';
 
 /** What a pin drives: 0 or 1, a share of full scale for analogue outputs, undefined for high impedance. */
@@ -20,6 +28,8 @@ export class Pins {
   #history = new Map<Pin, PinChange[]>();
   #watchers = new Map<Pin, ((state: PinState, time: number) => void)[]>();
   #taken = new Set<Pin>();
+  #outside = new Map<Pin, 0 | 1>();
+  #inputs = new Map<Pin, () => void>();
 
   constructor(world: World) {
     this.#world = world;
@@ -40,6 +50,26 @@ export class Pins {
     this.#watchers.set(pin, [...(this.#watchers.get(pin) ?? []), watcher]);
   }
 
+  /**
+   * Drives a pin from outside the board; undefined lets go of it. What drives it goes on through power cuts. An input
+   * there is told from the queue of time.
+   */
+  set(pin: Pin, level: 0 | 1 | undefined): void {
+    if (level === undefined) this.#outside.delete(pin);
+    else this.#outside.set(pin, level);
+    this.#inputs.get(pin)?.();
+  }
+
+  /** @returns what drives the pin from outside; undefined: nothing */
+  outside(pin: Pin): 0 | 1 | undefined {
+    return this.#outside.get(pin);
+  }
+
+  /** Calls `run` inside every `set` of the pin until it is released. */
+  listen(pin: Pin, run: () => void): void {
+    this.#inputs.set(pin, run);
+  }
+
   /** Throws when the pin is not one or is in use. */
   check(pin: Pin): void {
     const named = typeof pin === 'string' ? pin.length > 0 : Number.isInteger(pin) && pin >= 0;
@@ -53,6 +83,7 @@ export class Pins {
 
   release(pin: Pin): void {
     this.#taken.delete(pin);
+    this.#inputs.delete(pin);
     this.drive(pin, undefined);
   }
 
@@ -138,4 +169,55 @@ export function openAnalog(pins: Pins, power: Owner, options: AnalogOptions): An
   if (hz !== undefined && !(hz > 0 && Number.isFinite(hz))) throw new RangeError(`${hz} Hz is not a PWM frequency`);
   pins.take(pin);
   return new SimAnalog(pins, pin, power);
+}
+
+class SimInput implements DigitalInput {
+  #open = true;
+  #told: 0 | 1;
+
+  constructor(
+    private pins: Pins,
+    world: World,
+    private power: Owner,
+    private options: InputOptions,
+  ) {
+    this.#told = this.#level();
+    pins.listen(options.pin, () => world.after(0, () => this.#look(), power));
+  }
+
+  read(): 0 | 1 {
+    if (!this.power.on) throw new PowerCut();
+    if (!this.#open) throw new Error(`pin ${this.options.pin} is closed`);
+    return this.#level();
+  }
+
+  close(): void {
+    if (!this.#open || !this.power.on) return;
+    this.#open = false;
+    this.pins.release(this.options.pin);
+  }
+
+  /** A floating pin is low. */
+  #level(): 0 | 1 {
+    const { pin, pull, activeLow } = this.options;
+    const high = this.pins.outside(pin) ?? (pull === 'up' ? 1 : 0);
+    return (high === 1) !== (activeLow ?? false) ? 1 : 0;
+  }
+
+  #look(): void {
+    const level = this.#level();
+    if (!this.#open || level === this.#told) return;
+    this.#told = level;
+    this.options.onChange(level);
+  }
+}
+
+/** @see Hal.openInput */
+export function openInput(pins: Pins, world: World, power: Owner, options: InputOptions): DigitalInput {
+  const { pin, pull } = options;
+  pins.check(pin);
+  if (pull !== undefined && pull !== 'up' && pull !== 'down')
+    throw new RangeError(`pull ${pull} is neither up nor down`);
+  pins.take(pin);
+  return new SimInput(pins, world, power, { ...options });
 }

@@ -547,7 +547,19 @@ declare function analogWrite(
 ): void;
 declare function pinMode(pin: string | number | Pin, mode?: string, automatic?: boolean): void;
 /** Throws for an unknown pin. */
-declare function getPinMode(pin: string | number | Pin): string;
+declare function getPinMode(pin: string | number | Pin): string | undefined;
+/**
+ * Without `repeat` the watch is removed after `run` has returned. `edge`: 1 rising, -1 falling, 0 both.
+ * @param options.debounce ms
+ * @returns undefined when the board cannot watch the pin; an unknown pin is not noticed otherwise
+ */
+declare function setWatch(
+  run: () => void,
+  pin: string | number | Pin,
+  options: { repeat?: boolean; edge?: number; debounce?: number },
+): number | undefined;
+/** Throws for an unknown watch. */
+declare function clearWatch(watch: number): void;
 
 interface SerialSetup {
   rx?: string | number;

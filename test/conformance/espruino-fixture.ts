@@ -24,37 +24,119 @@ const files = require('Storage');
 const writeFile = files.write;
 const eraseFile = files.erase;
 const serialNumber = getSerial();
+const pinModeOf = getPinMode;
 
 /** A pin's terminal: a latch, connected once the pin is an output. Source: Espruino src/jspin.c, jshPinOutput. */
 class Terminal {
   levels: number[] = [];
+  mode: string | undefined;
+  /** What drives an input from outside; undefined: its resistor. */
+  outside: 0 | 1 | undefined;
+  pulledUp = false;
   private _latch = 0;
   private _manual = false;
-  private _output = false;
 
   digital(value: number): void {
     this._latch = value ? 1 : 0;
-    if (!this._manual) this._output = true;
-    if (this._output) this.drive(this._latch);
+    if (!this._manual) this.mode = 'output';
+    if (this.mode === 'output') this.drive(this._latch);
   }
 
-  mode(mode: string): void {
+  setMode(mode: string): void {
     this._manual = true;
-    this._output = mode === 'output';
-    if (this._output) this.drive(this._latch);
+    this.mode = mode;
+    this.pulledUp = mode === 'input_pullup';
+    if (mode === 'output') this.drive(this._latch);
   }
 
   drive(level: number): void {
     if (this.levels.length === 0 || this.levels[this.levels.length - 1] !== level) this.levels.push(level);
+  }
+
+  read(): number {
+    return this.outside === undefined ? +this.pulledUp : this.outside;
   }
 }
 
 let terminals: { [pin: string]: Terminal } = {};
 
 function terminal(pin: string): Terminal {
-  getPinMode(pin);
+  pinModeOf(pin);
   if (!terminals[pin]) terminals[pin] = new Terminal();
   return terminals[pin];
+}
+
+interface Watch {
+  id: number;
+  pin: string;
+  run(event: object): void;
+  repeat: boolean;
+  debounce: number;
+  state: number;
+  /** Level of the last edge, while `debounce` runs. */
+  next: number | undefined;
+}
+
+/** Visits of one edge, above any that a HAL needs. */
+const ENDLESS = 50;
+
+let watches: Watch[] = [];
+let watchId = 0;
+
+function dropWatch(watch: Watch): void {
+  const at = watches.indexOf(watch);
+  if (at >= 0) watches.splice(at, 1);
+}
+
+/** A watch that does not repeat goes when its callback is over. */
+function fireWatch(watch: Watch): void {
+  try {
+    watch.run({ pin: watch.pin, state: watch.state });
+  } finally {
+    if (!watch.repeat) dropWatch(watch);
+  }
+}
+
+function settle(watch: Watch): void {
+  const state = watch.next;
+  watch.next = undefined;
+  if (state === undefined || state === watch.state) return;
+  watch.state = state;
+  fireWatch(watch);
+}
+
+/** An edge visits the watches that its callbacks set on the way, too. Source: Espruino src/jsinteractive.c, jsiIdle. */
+function edge(pin: string, state: number): void {
+  let visits = 0;
+  for (let at = 0; at < watches.length; ) {
+    const watch = watches[at];
+    if (watch.pin === pin && watch.debounce > 0) {
+      if (watch.next === undefined && state !== watch.state) setTimeout(settle, watch.debounce, watch);
+      if (watch.next !== undefined || state !== watch.state) watch.next = state;
+    } else if (watch.pin === pin) {
+      visits++;
+      if (visits > ENDLESS) throw new Error('one edge fires watches without end');
+      watch.state = state;
+      fireWatch(watch);
+    }
+    if (watches[at] === watch) at++;
+  }
+}
+
+/** Watching pulls a pin up, as it does on ESP32. Source: Espruino targets/esp32/jshardware.c, jshPinWatch. */
+function addWatch(run: (event: object) => void, pin: string, options: { repeat?: boolean; debounce?: number }): number {
+  const state = terminal(pin).read();
+  if (!watches.some((watch) => watch.pin === pin)) terminal(pin).pulledUp = true;
+  watchId++;
+  const debounce = options.debounce || 0;
+  watches.push({ id: watchId, pin, run, repeat: options.repeat === true, debounce, state, next: undefined });
+  return watchId;
+}
+
+function clearOneWatch(id: number): void {
+  const watch = watches.find((other) => other.id === id);
+  if (!watch) throw new Error(`Unknown Watch ${id}`);
+  dropWatch(watch);
 }
 
 /** Moments left until the power goes; beyond any write: it stays. */
@@ -104,7 +186,11 @@ function look(): void {
 function record(): void {
   global.digitalWrite = (pin: string, value: number) => terminal(pin).digital(value);
   global.analogWrite = (pin: string, fraction: number) => terminal(pin).drive(fraction);
-  global.pinMode = (pin: string, mode: string) => terminal(pin).mode(mode);
+  global.pinMode = (pin: string, mode: string) => terminal(pin).setMode(mode);
+  global.digitalRead = (pin: string) => terminal(pin).read();
+  global.getPinMode = (pin: string) => terminal(pin).mode;
+  global.setWatch = addWatch;
+  global.clearWatch = clearOneWatch;
   files.write = writeWithCuts;
   files.erase = eraseWithCuts;
   E.enableWatchdog = (seconds: number, automatic?: boolean) => {
@@ -146,6 +232,7 @@ export function openFixture(openHal: () => Hal): Fixture {
     boot(id) {
       fixture.onFar = undefined;
       terminals = {};
+      watches = [];
       left = 1e9;
       timeout = 0;
       bites = 0;
@@ -160,6 +247,12 @@ export function openFixture(openHal: () => Hal): Fixture {
     },
     now: () => getTime() * 1000,
     levels: (pin) => (terminals[pin] ? terminals[pin].levels : []),
+    drive(pin, level) {
+      const before = terminal(pin).read();
+      terminal(pin).outside = level;
+      const after = terminal(pin).read();
+      if (after !== before) setTimeout(edge, 0, pin, after);
+    },
     farWrite: (data) => Serial6.write(data),
     endConnections() {
       for (const socket of sockets) socket.end();

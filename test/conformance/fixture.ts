@@ -20,6 +20,8 @@ export interface Fixture {
   readonly pins: readonly string[];
   /** Levels that a pin has had at its terminal since `boot`, oldest first, repetitions left out. */
   levels(pin: string): readonly number[];
+  /** Drives a pin from outside; undefined lets go of it, as `boot` does. */
+  drive(pin: string, level: 0 | 1 | undefined): void;
 
   /** `SerialOptions.port` of a port whose far end is held by the fixture, at 9600 baud 8N1. */
   readonly port: string;

@@ -41,7 +41,10 @@ export class SimFixture implements Fixture {
     board.reset('power');
     if (id === undefined) {
       this.#resetsBefore = board.resets.length;
-      for (const pin of this.pins) this.#changesBefore.set(pin, board.pins.history(pin).length);
+      for (const pin of this.pins) {
+        board.pins.set(pin, undefined);
+        this.#changesBefore.set(pin, board.pins.history(pin).length);
+      }
     }
     // The simulator's members belong to the boot that runs now; a HAL of the interpreter is one object a boot.
     return {
@@ -51,6 +54,7 @@ export class SimFixture implements Fixture {
       system: board.system,
       openDigital: (options) => board.openDigital(options),
       openAnalog: (options) => board.openAnalog(options),
+      openInput: (options) => board.openInput(options),
       openSerial: (options) => board.openSerial(options),
       connect: (options) => board.connect(options),
       random: () => board.random(),
@@ -68,6 +72,10 @@ export class SimFixture implements Fixture {
   levels(pin: string): readonly number[] {
     const changes = this.board.pins.history(pin).slice(this.#changesBefore.get(pin) ?? 0);
     return changes.map((change) => change.state).filter((state) => state !== undefined);
+  }
+
+  drive(pin: string, level: 0 | 1 | undefined): void {
+    this.board.pins.set(pin, level);
   }
 
   farWrite(data: Bytes): void {
