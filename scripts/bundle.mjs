@@ -8,6 +8,7 @@ import terser from '@rollup/plugin-terser';
 import typescript from '@rollup/plugin-typescript';
 import { rollup } from 'rollup';
 import { loadConfig } from './board-config.mjs';
+import { inlineConstants } from './constants.mjs';
 import { typedFindings } from './dialect/types.mjs';
 import { checkScript, formatFinding } from './espruino-dialect.mjs';
 
@@ -87,7 +88,7 @@ async function compileFresh({ input, source, tsconfig }) {
           type: 'program',
           factory: (program) => {
             findings.push(...typedFindings(program));
-            return () => (file) => file;
+            return inlineConstants(program);
           },
         },
       ],
