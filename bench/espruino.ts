@@ -144,10 +144,9 @@ const mqtt = (qos: 0 | 1, limit: number): Line => ({
     uplink.publish(topic, payload, 1, false);
     acknowledgement.set(packet.subarray(4 + topic.length, 6 + topic.length), 2);
     stream.onData(acknowledgement);
-    const acknowledge = stream.onData;
     global.run = function () {
       if (!uplink.publish(topic, payload, ${qos}, false)) print('ERROR: refused');
-      ${qos ? 'acknowledge(acknowledgement);' : ''}
+      ${qos ? 'stream.onData(acknowledgement);' : ''}
     };`,
 });
 

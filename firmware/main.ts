@@ -11,11 +11,10 @@
 import type { Bytes, Clock, Hal } from '../hal/hal.ts';
 import type { Board, Site } from './board.ts';
 import { Arbiter } from './control/arbiter.ts';
-import type { LampCommand } from './control/command.ts';
 import { InstallerTest } from './control/installer-test.ts';
 import { Lamp } from './control/lamp.ts';
 import { Presence } from './control/presence.ts';
-import { Sensors } from './control/sensors.ts';
+import { RAISED, Sensors } from './control/sensors.ts';
 import { sunEvent } from './control/sun.ts';
 import { Timetable } from './control/timetable.ts';
 import { checkTimetable } from './control/timetable-check.ts';
@@ -111,14 +110,6 @@ export class Firmware implements Controller {
   }
 
   /** @see Orders */
-  override(command: LampCommand): AckCode {
-    return this.arbiter.override(command);
-  }
-
-  resume(): AckCode {
-    return this.arbiter.resume();
-  }
-
   setTimetable(bytes: Bytes): AckCode {
     const fault = bytes.length > 0 ? checkTimetable(bytes, this._limits) : AckCode.Done;
     if (fault !== AckCode.Done) return fault;
@@ -134,7 +125,7 @@ export class Firmware implements Controller {
   command(sensor: number, level: number, until: number | undefined): AckCode {
     const now = this._clock.time();
     if (now === undefined) return AckCode.NoClock;
-    this._sensors.command(sensor, level, until === undefined ? now : until);
+    this._sensors.set(-sensor, level, until === undefined ? now : until);
     return AckCode.Done;
   }
 
@@ -163,7 +154,8 @@ export class Firmware implements Controller {
   sensed(level: 0 | 1): void {
     const own = this._timetable.own();
     if (own === NO_SENSOR) return;
-    this._sensors.raise(own, level === 1, this._clock.time() || 0);
+    const now = this._clock.time() || 0;
+    this._sensors.hear(own, level ? RAISED : now, now);
     this.arbiter.wake();
     const session = this._session;
     if (!session) return;

@@ -6,6 +6,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { basename, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import Ajv from 'ajv';
+import { crc32 } from 'crc';
 import { compileProfile } from './meter-profile.mjs';
 
 /** @typedef {import('../firmware/board.ts').Board} Board */
@@ -377,7 +378,10 @@ function ownTimetable(program, utcOffset) {
     point.writeUIntBE(minuteOf(at) * 60, 6, 3);
     return point;
   });
-  return [...Buffer.concat([head, zone, Buffer.from([0, points.length, 0, 0]), ...points])];
+  const body = Buffer.concat([head, zone, Buffer.from([0, points.length, 0, 0]), ...points]);
+  const check = Buffer.alloc(4);
+  check.writeUInt32BE(crc32(body) >>> 0);
+  return [...body, ...check];
 }
 
 /** JSON has no undefined: absent keys stay absent in the bundle. */

@@ -19,7 +19,9 @@ function copy(value) {
   const { factory } = ts;
   if (ts.isStringLiteral(value)) return factory.createStringLiteral(value.text);
   if (ts.isNumericLiteral(value)) return factory.createNumericLiteral(value.text);
-  return factory.createParenthesizedExpression(factory.createPrefixUnaryExpression(value.operator, copy(value.operand)));
+  return factory.createParenthesizedExpression(
+    factory.createPrefixUnaryExpression(value.operator, copy(value.operand)),
+  );
 }
 
 /** @returns {ts.TransformerFactory<ts.SourceFile>} @param {ts.Program} program */

@@ -6,13 +6,8 @@ import type { Bytes } from '../../hal/hal.ts';
 import { DateKind, Head, Rule } from '../link/timetable.ts';
 import { dateOf, weekdayOf } from './local-time.ts';
 
-/** @returns the big-endian unsigned 16-bit number at `at`. */
-export function u16(bytes: Bytes, at: number): number {
-  return bytes[at] * 256 + bytes[at + 1];
-}
-
-/** @param day days since 1970-01-01. @returns the index of the day's program, `NONE` when nothing rules. */
-export function programOf(bytes: Bytes, day: number): number {
+/** @param view of the same bytes. @param day days since 1970-01-01. @returns the index of the day's program, `NONE` when nothing rules. */
+export function programOf(bytes: Bytes, view: DataView, day: number): number {
   const full = dateOf(day);
   const date = full % 100;
   // month * 32 + day of the month, as the timetable writes days of the year
@@ -26,12 +21,12 @@ export function programOf(bytes: Bytes, day: number): number {
   let at = Head.Size + 2 * bytes[Head.Programs];
   for (let rule = bytes[Head.Rules]; rule > 0; rule--) {
     const ranges = bytes[at + Rule.RangeCount];
-    if (bytes[at + Rule.StartKind] + bytes[at + Rule.EndKind] === 0 || isOpen(bytes, at, day, inYear)) {
+    if (bytes[at + Rule.StartKind] + bytes[at + Rule.EndKind] === 0 || isOpen(view, at, day, inYear)) {
       const weekdays = bytes[at + Rule.Weekdays];
       const occurrences = bytes[at + Rule.Occurrences];
       if (weekdays & weekday && (occurrences === 0 || occurrences & which)) return bytes[at];
       if (bytes[at + monthDay] & bit) return bytes[at];
-      if ((ranges > 0 || weekdays === 0) && inRanges(bytes, at, ranges, inYear)) return bytes[at];
+      if ((ranges > 0 || weekdays === 0) && inRanges(view, at, ranges, inYear)) return bytes[at];
     }
     at += Rule.Ranges + 4 * ranges;
   }
@@ -39,24 +34,24 @@ export function programOf(bytes: Bytes, day: number): number {
 }
 
 /** Whether one of a rule's ranges of days in the year holds the day; one without any days at all holds every day. */
-function inRanges(bytes: Bytes, at: number, count: number, inYear: number): boolean {
+function inRanges(view: DataView, at: number, count: number, inYear: number): boolean {
   let range = at + Rule.Ranges;
   for (let left = count; left > 0; left--) {
-    if (inYear >= u16(bytes, range) && inYear <= u16(bytes, range + 2)) return true;
+    if (inYear >= view.getUint16(range) && inYear <= view.getUint16(range + 2)) return true;
     range += 4;
   }
-  return count === 0 && u16(bytes, at + Rule.MonthDays) + u16(bytes, at + Rule.MonthDays + 2) === 0;
+  return count === 0 && view.getUint32(at + Rule.MonthDays) === 0;
 }
 
 /** Each bound is tested on its own; two recurring ones whose start is later than their end go over New Year. */
-function isOpen(bytes: Bytes, at: number, day: number, inYear: number): boolean {
-  const startKind = bytes[at + Rule.StartKind];
-  const endKind = bytes[at + Rule.EndKind];
-  const start = u16(bytes, at + Rule.Start);
+function isOpen(view: DataView, at: number, day: number, inYear: number): boolean {
+  const startKind = view.getUint8(at + Rule.StartKind);
+  const endKind = view.getUint8(at + Rule.EndKind);
+  const start = view.getUint16(at + Rule.Start);
   const begun = startKind === DateKind.Open || (startKind === DateKind.Date ? day : inYear) >= start;
   const wraps = startKind === DateKind.Recurring && endKind === DateKind.Recurring;
   if (!begun && !wraps) return false;
-  const end = u16(bytes, at + Rule.End);
+  const end = view.getUint16(at + Rule.End);
   const lasts = endKind === DateKind.Open || (endKind === DateKind.Date ? day : inYear) <= end;
   return wraps && start > end ? begun || lasts : begun && lasts;
 }

@@ -6,7 +6,7 @@
 import { NO_SENSOR } from '../link/timetable.ts';
 
 /** ms UTC beyond every clock: raised, with no end in sight. */
-const RAISED = 1e16;
+export const RAISED = 1e16;
 /** Sensors whose messages are believed; a street's group has fewer. */
 const MOST = 64;
 
@@ -23,14 +23,10 @@ export class Sensors {
     return this._numbers.push(number) - 1;
   }
 
-  /** A presence or binary input changed at `time`, ms UTC. Lowering one that is not raised changes nothing. */
-  raise(number: number, raised: boolean, time: number): void {
-    const at = this._find(number);
-    if (raised) this._until[at] = RAISED;
-    else if (this._until[at] === RAISED) this._until[at] = time;
-  }
-
-  /** A neighbour's presence sensor is raised until the instant `until`, ms UTC; `time` or earlier: it was lowered. */
+  /**
+   * A presence sensor is raised until the instant `until`, ms UTC: `RAISED` for this controller's own, which tells when it
+   * is lowered. `time`, which is now, or earlier: it was lowered; lowering one that is not raised changes nothing.
+   */
   hear(number: number, until: number, time: number): void {
     if (this._numbers.length >= MOST && this._numbers.indexOf(number) < 0) return;
     const at = this._find(number);
@@ -59,16 +55,14 @@ export class Sensors {
     }
   }
 
-  /** A light sensor measured `value` (lx; 1 or 0 of a photocell), or is lost: undefined. */
-  read(number: number, value: number | undefined): void {
-    this._values[this._find(number)] = value;
-  }
-
-  /** A CMS speaks in the name of a sensor: `level` in % until the instant `until`, ms UTC. */
-  command(number: number, level: number, until: number): void {
-    const at = this._find(-number);
+  /**
+   * A light sensor measured `value` (lx; 1 or 0 of a photocell), or is lost: undefined. A CMS that speaks in the name of a
+   * sensor is kept under the negative number, its level in % until the instant `until`, ms UTC.
+   */
+  set(number: number, value: number | undefined, until: number): void {
+    const at = this._find(number);
     this._until[at] = until;
-    this._values[at] = level;
+    this._values[at] = value;
   }
 
   /** @returns ms UTC until which the sensor is raised, 0 when it never was. */

@@ -1,7 +1,6 @@
 import type { Bytes } from '../../hal/hal.ts';
 import { AckCode } from '../link/messages.ts';
 import { Head, NONE, Part, Rule, Size, TIMETABLE_VERSION } from '../link/timetable.ts';
-import { u16 } from './calendar.ts';
 
 /**
  * Looks whether a timetable can be run before it is stored: its parts lie inside it, its rules name programs that it has,
@@ -15,6 +14,7 @@ export function checkTimetable(bytes: Bytes, limits: readonly number[]): AckCode
   if (length < Head.Size + 4 || bytes[Head.Version] !== TIMETABLE_VERSION) return AckCode.Malformed;
   const programs = bytes[Head.Programs];
   if (length > limits[0] || bytes[Head.Rules] > limits[1] || programs > limits[2]) return AckCode.TooLarge;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, length);
   let at = Head.Size + 2 * programs;
   const last = bytes[Head.DefaultProgram];
   if (last !== NONE && last >= programs) return AckCode.Malformed;
@@ -24,7 +24,7 @@ export function checkTimetable(bytes: Bytes, limits: readonly number[]): AckCode
   }
   at += bytes[Head.ZoneLength];
   for (let program = 0; program < programs; program++) {
-    if (u16(bytes, Head.Size + 2 * program) !== at) return AckCode.Malformed;
+    if (view.getUint16(Head.Size + 2 * program) !== at) return AckCode.Malformed;
     if (bytes[at + Part.Fixed] > limits[3]) return AckCode.TooLarge;
     const points = bytes[at + Part.Fixed] + bytes[at + Part.Astro];
     at +=

@@ -23,7 +23,7 @@ import {
   UNKNOWN_PLACE,
 } from '../link/timetable.ts';
 import type { Plan } from './arbiter.ts';
-import { programOf, u16 } from './calendar.ts';
+import { programOf } from './calendar.ts';
 import { instantOf, offsetAt, parseZone, type Zone } from './local-time.ts';
 import type { Sensors } from './sensors.ts';
 import { SunKind, type sunEvent } from './sun.ts';
@@ -57,6 +57,7 @@ export class Timetable implements Plan {
   next = NEVER;
 
   private _bytes: Bytes = new Uint8Array(0);
+  private _view = new DataView(this._bytes.buffer);
   /** What does not change with time was derived from the bytes. */
   private _loaded = 0;
   private _zone: Zone | undefined;
@@ -116,7 +117,7 @@ export class Timetable implements Plan {
   /** @returns the number of the controller's own presence input, `NO_SENSOR` when the gateway has given it none */
   own(): number {
     const bytes = this._store.timetable();
-    return bytes ? u16(bytes, Head.Presence) : NO_SENSOR;
+    return bytes ? bytes[Head.Presence] * 256 + bytes[Head.Presence + 1] : NO_SENSOR;
   }
 
   /** Forgets what was derived from the timetable, until the next `decide`; call it when another one was stored. */
@@ -134,6 +135,7 @@ export class Timetable implements Plan {
     const bytes = this._store.timetable();
     if (!bytes) return undefined;
     this._bytes = bytes;
+    this._view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
     if (!this._loaded) this._load(bytes);
     return this._zone && bytes;
   }
@@ -143,18 +145,17 @@ export class Timetable implements Plan {
     this._zone = parseZone(zoneText(bytes));
     if (!this._zone) return;
     for (let program = 0; program < bytes[Head.Programs]; program++) {
-      const at = u16(bytes, Head.Size + 2 * program) + Part.Size;
-      for (let period = 0; period < bytes[at - Part.Size]; period++) this._watch(at + period * Size.Period);
-    }
-  }
-
-  private _watch(period: number): void {
-    const kind = this._bytes[period + Period.Kind];
-    if (kind !== PeriodKind.Sensor && kind !== PeriodKind.AstroAndSensor) return;
-    for (let at = period + Period.Sensor; at < period + Period.A; at += 2) {
-      this._periods.push(period);
-      this._numbers.push(u16(this._bytes, at));
-      this._latches.push(true);
+      const first = this._view.getUint16(Head.Size + 2 * program) + Part.Size;
+      const end = first + bytes[first - Part.Size] * Size.Period;
+      for (let period = first; period < end; period += Size.Period) {
+        const kind = bytes[period + Period.Kind];
+        if (kind !== PeriodKind.Sensor && kind !== PeriodKind.AstroAndSensor) continue;
+        for (let at = period + Period.Sensor; at < period + Period.A; at += 2) {
+          this._periods.push(period);
+          this._numbers.push(this._view.getUint16(at));
+          this._latches.push(true);
+        }
+      }
     }
   }
 
@@ -162,7 +163,7 @@ export class Timetable implements Plan {
   reading(number: number, value: number): void {
     const bytes = this._open();
     if (!bytes || this._numbers.indexOf(number) < 0) return;
-    const view = viewOf(bytes);
+    const view = this._view;
     for (let i = 0; i < this._numbers.length; i++) {
       if (this._numbers[i] !== number) continue;
       if (value < view.getFloat32(this._periods[i] + Period.On)) this._latches[i] = true;
@@ -230,11 +231,12 @@ export class Timetable implements Plan {
   /** R5. @param before ms UTC at which the day before began. @param follows the last decision was about that day */
   private _enter(day: number, before: number, follows: boolean): void {
     const bytes = this._bytes;
+    const view = this._view;
     const start = this._start;
-    const today = programOf(bytes, day);
+    const today = programOf(bytes, view, day);
     let yesterday = NONE;
-    if ((u16(bytes, Head.Assigned) * 65536 + u16(bytes, Head.Assigned + 2)) * 1000 < start) {
-      yesterday = follows ? this._today : programOf(bytes, day - 1);
+    if (view.getUint32(Head.Assigned) * 1000 < start) {
+      yesterday = follows ? this._today : programOf(bytes, view, day - 1);
     }
     const eve = this._suns;
     this._day = day;
@@ -245,7 +247,7 @@ export class Timetable implements Plan {
     this._suns = [];
     this._eve = [];
     if (today === NONE) return;
-    const at = u16(bytes, Head.Size + 2 * today);
+    const at = view.getUint16(Head.Size + 2 * today);
     const fixed = at + Part.Size + bytes[at] * Size.Period;
     const carried = bytes[at + Part.Astro] > 0;
     let needed = carried;
@@ -260,7 +262,6 @@ export class Timetable implements Plan {
     this._place = at;
     this._effects = fixed + (bytes[at + Part.Fixed] + bytes[at + Part.Astro]) * Size.Point;
     this._sensed = sensed;
-    const view = viewOf(bytes);
     const latitude = view.getInt32(Head.Latitude);
     this._placed = latitude !== UNKNOWN_PLACE;
     this._ruled = this._placed || !needed;
@@ -330,36 +331,34 @@ export class Timetable implements Plan {
 
   private _holds(at: number): boolean {
     const bytes = this._bytes;
-    const a = i32(bytes, at + Period.A);
-    const b = i32(bytes, at + Period.B);
+    const view = this._view;
+    const a = view.getInt32(at + Period.A);
+    const b = view.getInt32(at + Period.B);
     const kind = bytes[at];
     if (kind === PeriodKind.Absolute) return this._within(a, b);
     if (kind === PeriodKind.Astro) return this._night(a, b);
-    const sensor = this._speaking(at + Period.Sensor);
+    // Of its two sensors the first that has a reading.
+    let sensor = view.getUint16(at + Period.Sensor);
+    if (this._sensors.value(sensor) === undefined) sensor = view.getUint16(at + Period.Sensor + 2);
     const value = this._sensors.value(sensor);
-    if (kind === PeriodKind.Value) return value !== undefined && compares(bytes, at, value);
+    if (kind === PeriodKind.Value)
+      return value !== undefined && compares(bytes[at + Period.Comparison], value, view.getFloat32(at + Period.On));
     if (value === undefined) return kind === PeriodKind.Sensor ? !this._placed || this._night(0, 0) : this._night(a, b);
     const dark = this._isDark(at, sensor, value);
     if (kind === PeriodKind.Sensor) return dark;
-    const before = u16(bytes, at + Period.BeforeSunset);
-    const surely = this._night(a, -u16(bytes, at + Period.BeforeSunrise));
+    const before = view.getUint16(at + Period.BeforeSunset);
+    const surely = this._night(a, -view.getUint16(at + Period.BeforeSunrise));
     return surely || (this._night(-before, b) && dark);
   }
 
   /** A photocell is 1 while it is dark, with an on level above its off level; other sensors measure light. */
   private _isDark(at: number, sensor: number, value: number): boolean {
-    const view = viewOf(this._bytes);
+    const view = this._view;
     if (view.getFloat32(at + Period.On) > view.getFloat32(at + Period.Off)) return value >= 1;
     for (let i = 0; i < this._periods.length; i++) {
       if (this._periods[i] === at && this._numbers[i] === sensor) return this._latches[i];
     }
     return true;
-  }
-
-  /** @returns the first of a period's two sensors that has a reading. */
-  private _speaking(at: number): number {
-    const first = u16(this._bytes, at);
-    return this._sensors.value(first) === undefined ? u16(this._bytes, at + 2) : first;
   }
 
   /**
@@ -406,7 +405,7 @@ export class Timetable implements Plan {
 
   /** R7: the last switch point; before today's first one yesterday's last, else this program's own, else the default. */
   private _fixed(from: number, count: number): void {
-    const bytes = this._bytes;
+    const view = this._view;
     const shift = this._shift;
     const now = this._second;
     let passed = 0;
@@ -415,7 +414,7 @@ export class Timetable implements Plan {
     while (passed < ahead) {
       const middle = (passed + ahead) >> 1;
       const at = from + middle * Size.Point + FixedControl.Time;
-      let second = (bytes[at] * 256 + bytes[at + 1]) * 256 + bytes[at + 2];
+      let second = view.getUint32(at) >>> 8;
       if (second < shift) second += 86400;
       if (second <= now) {
         passed = middle + 1;
@@ -432,21 +431,20 @@ export class Timetable implements Plan {
     else return;
     this._point = point;
     this._ruler = ruler;
-    this._level = bytes[ruler];
+    this._level = this._bytes[ruler];
   }
 
   /** @returns where the program's last switch point lies, 0 when it has none. */
   private _lastPoint(program: number): number {
     const bytes = this._bytes;
-    const at = u16(bytes, Head.Size + 2 * program);
+    const at = this._view.getUint16(Head.Size + 2 * program);
     const points = bytes[at + Part.Fixed];
     return points === 0 ? 0 : at + Part.Size + bytes[at] * Size.Period + (points - 1) * Size.Point;
   }
 
   private _ramps(control: number): void {
-    const bytes = this._bytes;
-    const to = u16(bytes, control + Control.RampTo);
-    const from = u16(bytes, control + Control.RampFrom);
+    const to = this._view.getUint16(control + Control.RampTo);
+    const from = this._view.getUint16(control + Control.RampFrom);
     if (to !== NO_RAMP) this.rampTo = to * 100;
     if (from !== NO_RAMP) this.rampFrom = from * 100;
   }
@@ -471,7 +469,7 @@ export class Timetable implements Plan {
     for (let i = 0; i < count; i++) {
       const at = from + i * Size.Point;
       const side = bytes[at + AstroControl.Event] === 0 ? 1 : -1;
-      const offset = (((u16(bytes, at + AstroControl.Offset) + 32768) & 65535) - 32768) * MINUTE;
+      const offset = this._view.getInt16(at + AstroControl.Offset) * MINUTE;
       for (const sun of suns) {
         const instant = side * sun + offset;
         if (sun * side < 0 || !this._passed(instant) || instant < latest) continue;
@@ -493,8 +491,8 @@ export class Timetable implements Plan {
     this._soon = NEVER;
     for (let i = 0; i < count && found === 0; i++) {
       const at = this._effects + i * Size.Dynamic;
-      const start = u24(bytes, at + DynamicControl.Start);
-      const end = u24(bytes, at + DynamicControl.End);
+      const start = this._view.getUint32(at + DynamicControl.Start) >>> 8;
+      const end = this._view.getUint32(at + DynamicControl.End) >>> 8;
       if (!this._within(start, end)) continue;
       const external = bytes[at] === EXTERNAL;
       const sensor = this._raised(at, external);
@@ -512,17 +510,17 @@ export class Timetable implements Plan {
 
   /** @returns the first of the control's sensors that is raised or still held, `NO_SENSOR` without one. */
   private _raised(at: number, external: boolean): number {
-    const bytes = this._bytes;
-    let first = u16(bytes, at + DynamicControl.Sensor);
-    if (first === NO_SENSOR) first = external ? u16(bytes, Head.Presence) : this._sensors.latest();
+    const view = this._view;
+    let first = view.getUint16(at + DynamicControl.Sensor);
+    if (first === NO_SENSOR) first = external ? view.getUint16(Head.Presence) : this._sensors.latest();
     if (this._lasts(at, external ? -first : first)) return first;
-    const second = u16(bytes, at + DynamicControl.Sensor + 2);
+    const second = view.getUint16(at + DynamicControl.Sensor + 2);
     return second !== NO_SENSOR && this._lasts(at, external ? -second : second) ? second : NO_SENSOR;
   }
 
   private _lasts(at: number, sensor: number): boolean {
     const until = this._sensors.until(sensor);
-    return until > 0 && !this._passed(until + u24(this._bytes, at + DynamicControl.Hold) * 100);
+    return until > 0 && !this._passed(until + (this._view.getUint32(at + DynamicControl.Hold) >>> 8) * 100);
   }
 }
 
@@ -533,18 +531,6 @@ function zoneText(bytes: Bytes): string {
   let text = '';
   for (let i = 0; i < bytes[Head.ZoneLength]; i++) text += String.fromCharCode(bytes[at + i]);
   return text;
-}
-
-function u24(bytes: Bytes, at: number): number {
-  return (bytes[at] * 256 + bytes[at + 1]) * 256 + bytes[at + 2];
-}
-
-function i32(bytes: Bytes, at: number): number {
-  return (bytes[at] << 24) | (bytes[at + 1] << 16) | (bytes[at + 2] << 8) | bytes[at + 3];
-}
-
-function viewOf(bytes: Bytes): DataView {
-  return new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
 }
 
 /** Source: TALQ 2.7.1 `EffectOperation`; the result stays in 0..100. `Mul` treats both as percentages. */
@@ -558,9 +544,7 @@ function operate(operation: number, current: number, other: number): number {
   return Math.max(0, Math.min(100, level));
 }
 
-function compares(bytes: Bytes, at: number, value: number): boolean {
-  const other = viewOf(bytes).getFloat32(at + Period.On);
-  const comparison = bytes[at + Period.Comparison];
+function compares(comparison: number, value: number, other: number): boolean {
   if (comparison === Comparison.Equal) return value === other;
   if (comparison === Comparison.NotEqual) return value !== other;
   if (comparison === Comparison.GreaterOrEqual) return value >= other;

@@ -17,8 +17,10 @@ export type Override = Omit<LampCommand, 'program' | 'sensor'>;
 
 /** Who obeys. Each answers what became of it; nothing is half done. */
 export interface Orders {
-  override(command: Override): AckCode;
-  resume(): AckCode;
+  readonly arbiter: {
+    override(command: Override): AckCode;
+    resume(): AckCode;
+  };
   /** @param bytes as in link/timetable; empty: none from now on */
   setTimetable(bytes: Bytes): AckCode;
   /** A CMS speaks in a sensor's name. @param until ms UTC; undefined: for an instant */
@@ -44,7 +46,7 @@ export function obey(payload: Bytes, orders: Orders): Answer {
 
 function carryOut(message: Record<number, unknown>, orders: Orders): AckCode {
   const kind = message[CommandKey.Kind];
-  if (kind === CommandKind.Resume) return orders.resume();
+  if (kind === CommandKind.Resume) return orders.arbiter.resume();
   if (kind === CommandKind.Timetable) {
     const bytes = message[CommandKey.Timetable];
     return bytes instanceof Uint8Array ? orders.setTimetable(bytes) : AckCode.Malformed;
@@ -65,7 +67,7 @@ function carryOut(message: Record<number, unknown>, orders: Orders): AckCode {
   if (reference !== undefined && (typeof reference !== 'string' || reference.length > REFERENCE)) {
     return AckCode.Malformed;
   }
-  return orders.override({ level, reason: Reason.Override, start, expiration, rampTo, rampFrom, reference });
+  return orders.arbiter.override({ level, reason: Reason.Override, start, expiration, rampTo, rampFrom, reference });
 }
 
 /** @returns the integer times `factor`, undefined when absent, -1 when it is not an integer of 0..highest. */

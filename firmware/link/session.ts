@@ -37,7 +37,7 @@ const LATEST = 4294967295000;
 /** Whom a session reports of, and whom it tells what has come. */
 export interface Controller extends Orders {
   readonly lamp: Light;
-  readonly arbiter: Decision & { wake(): void };
+  readonly arbiter: Orders['arbiter'] & Decision & { wake(): void };
   readonly meters: Readings;
   readonly settings: Remembered;
   /** 0 or 1 of the presence input, undefined without one. */

@@ -101,7 +101,7 @@ interface Message {
   _next: Message | undefined;
 }
 
-export class Uplink {
+export class Uplink implements StreamOptions {
   // What every message needs comes first: members are found in this order.
   /** Was sent and has arrived; its packet serves again: a report is mostly as long as the one before. */
   private _spare: Message | undefined = undefined;
@@ -125,7 +125,13 @@ export class Uplink {
   private _acks: number[] = [];
   private _connect: Bytes;
   private _subscribe: Bytes;
-  private _streamOptions: StreamOptions;
+  // It is what the HAL calls back: a bound function costs half a dozen variables on the interpreter.
+  /** @internal */
+  readonly host: string;
+  /** @internal */
+  readonly port: number;
+  /** @internal */
+  readonly tls: boolean;
   private _task: number;
   /** ms between looks at the connection. */
   private _look: number;
@@ -154,19 +160,15 @@ export class Uplink {
     this._connect = encodeConnect(options);
     this._subscribe = encodeSubscribe(SUBSCRIBE, options.subscriptions);
     this._owner = options.owner;
-    this._streamOptions = {
-      host: options.host,
-      port: options.port,
-      tls: options.tls,
-      onWritable: this._room.bind(this),
-      onData: this._onData.bind(this),
-      onError: this._fail.bind(this),
-    };
+    this.host = options.host;
+    this.port = options.port;
+    this.tls = options.tls;
     this._task = _schedule.add(this);
     _schedule.at(this._task, _hal.random() * FIRST);
   }
 
-  private _room(): void {
+  /** @internal */
+  onWritable(): void {
     this._writable = 1;
     this._flush();
   }
@@ -206,7 +208,7 @@ export class Uplink {
    * Messages that wait are lost.
    */
   close(): void {
-    this._fail();
+    this.onError();
     this._state = State.Closed;
     this._schedule.at(this._task, NEVER);
   }
@@ -249,7 +251,8 @@ export class Uplink {
     if (!(this._stream as Stream).write(packet)) this._writable = this._ready = 0;
   }
 
-  private _onData(data: Bytes): void {
+  /** @internal */
+  onData(data: Bytes): void {
     const first = this._first;
     // The frequent case, a PUBACK alone for the oldest message, costs a tenth of the way through the reader.
     if (
@@ -270,7 +273,7 @@ export class Uplink {
   private _read(data: Bytes): void {
     const reader = this._reader;
     if (this._reading === Reading.Chunk) {
-      this._fail();
+      this.onError();
       return;
     }
     this._reading = Reading.Chunk;
@@ -279,7 +282,7 @@ export class Uplink {
       const found = reader.next(data);
       if (found === Found.Nothing) break;
       if (found === Found.Error || !this._take(reader)) {
-        if (this._state !== State.Closed) this._fail();
+        if (this._state !== State.Closed) this.onError();
         return;
       }
     }
@@ -382,7 +385,7 @@ export class Uplink {
     if (this._state === State.Waiting) {
       this._schedule.at(this._task, PATIENCE);
       this._state = State.Opening;
-      this._stream = this._hal.connect(this._streamOptions);
+      this._stream = this._hal.connect(this);
       return;
     }
     // Signs of life: something heard, room to write, messages acknowledged. Source: MQTT 3.1.1 §3.1.2.10, §3.12.
@@ -393,12 +396,13 @@ export class Uplink {
     this._silence = silent || stuck || !this._writable ? this._silence + 1 : 0;
     this._flying = flying ? 1 : 0;
     this._heard = Heard.Nothing;
-    if (!this.online || this._silence > 1) this._fail();
+    if (!this.online || this._silence > 1) this.onError();
     else if (silent && this._writable) this._write(encodeEmpty(Packet.PingRequest));
   }
 
   /** Waits at random, so that the boards of a street that lost their broker together do not come back together. */
-  private _fail(): void {
+  /** @internal */
+  onError(): void {
     const stream = this._stream;
     if (this.online && this._hal.clock.uptime() - this._since >= GOOD) this._wait = FIRST;
     this._state = State.Waiting;

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { crc32 } from 'crc';
 import { boardNames, interpreters, loadBoard } from '../../scripts/board-config.mjs';
 
 // biome-ignore lint/suspicious/noExplicitAny: configurations are broken on purpose
@@ -65,7 +66,8 @@ describe('board configurations', () => {
         [1320 * 60, 60, 300],
       ],
     );
-    assert.equal(points.length, 18);
+    assert.equal(points.length, 18 + 4);
+    assert.equal(own.readUInt32BE(own.length - 4), crc32(own.subarray(0, -4)) >>> 0);
     assert.equal(board.watchdog, 30000);
     assert.equal(board.reportPeriod, 60000);
     assert.equal(board.lamp.minimumOffTime, 10000);

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { Sensors } from '../../firmware/control/sensors.ts';
+import { RAISED, Sensors } from '../../firmware/control/sensors.ts';
 import { sunEvent } from '../../firmware/control/sun.ts';
 import { Timetable } from '../../firmware/control/timetable.ts';
 import { type Case, cases } from '../reference/cases.ts';
@@ -16,10 +16,10 @@ function open({ config, history }: Case): Timetable {
   const timetable = new Timetable({ timetable: () => bytes }, sensors, sunEvent);
   for (const happening of history) {
     if (happening.type === 'sensor') {
-      sensors.raise(numberOf(happening.address) as number, happening.raised, happening.at);
+      sensors.hear(numberOf(happening.address) as number, happening.raised ? RAISED : happening.at, happening.at);
     } else if (happening.type === 'reading') {
       const number = numberOf(happening.address) as number;
-      sensors.read(number, happening.value);
+      sensors.set(number, happening.value, 0);
       if (happening.value !== undefined) timetable.reading(number, happening.value);
     }
   }

@@ -1,7 +1,7 @@
 /** Lives through the lives that Storage holds, in simulated time, and prints a line for each: its number and answers. */
 import { Arbiter } from '../../firmware/control/arbiter.ts';
 import { Lamp } from '../../firmware/control/lamp.ts';
-import { Sensors } from '../../firmware/control/sensors.ts';
+import { RAISED, Sensors } from '../../firmware/control/sensors.ts';
 import { type SunEvent, SunKind, sunEvent } from '../../firmware/control/sun.ts';
 import { Timetable } from '../../firmware/control/timetable.ts';
 import { Schedule } from '../../firmware/schedule.ts';
@@ -69,10 +69,10 @@ function act(step: Step, arbiter: Arbiter, sensors: Sensors, timetable: Timetabl
   const number = step.number || 0;
   if (step.kind === 'resume') arbiter.resume();
   else if (step.kind === 'override' && step.command) arbiter.override(step.command);
-  else if (step.kind === 'external') sensors.command(number, step.value || 0, step.until || 0);
-  else if (step.kind === 'sensor') sensors.raise(number, step.value === 1, step.at);
+  else if (step.kind === 'external') sensors.set(-number, step.value || 0, step.until || 0);
+  else if (step.kind === 'sensor') sensors.hear(number, step.value === 1 ? RAISED : step.at, step.at);
   else if (step.kind === 'reading') {
-    sensors.read(number, step.value);
+    sensors.set(number, step.value, 0);
     if (step.value !== undefined) timetable.reading(number, step.value);
   }
   arbiter.run();

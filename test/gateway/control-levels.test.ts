@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { RAISED } from '../../firmware/control/sensors.ts';
 import { CommandKind, Leaf } from '../../firmware/link/messages.ts';
 import { crossing } from '../reference/sun.ts';
 import {
@@ -222,9 +223,9 @@ describe('sensors and feedback', () => {
     for (const bytes of [own, neighbour]) {
       const lamp = reader(bytes);
       assert.equal(lamp.level(tuesday), 40);
-      lamp.sensors.raise(number, true, tuesday);
+      lamp.sensors.hear(number, RAISED, tuesday);
       assert.equal(lamp.level(tuesday), 100);
-      lamp.sensors.raise(number, false, tuesday + 10000);
+      lamp.sensors.hear(number, tuesday + 10000, tuesday + 10000);
       assert.deepEqual([tuesday + 39999, tuesday + 40000].map(lamp.level), [100, 40]);
     }
   });
@@ -282,7 +283,7 @@ describe('sensors and feedback', () => {
       [9, sensor],
     ]);
     const lamp = reader(timetables(other)[0]);
-    lamp.sensors.command(sensor, 70, T0 + 60000);
+    lamp.sensors.set(-sensor, 70, T0 + 60000);
     assert.deepEqual([T0, T0 + 89000, T0 + 91000].map(lamp.level), [70, 70, 30]);
     assert.equal((await say(targetCommand)).status, 201);
     assert.equal(other.commands[2].get(4), undefined);

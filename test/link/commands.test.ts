@@ -11,9 +11,9 @@ const message = (...pairs: [number, unknown][]) => new Uint8Array(codec.encode(n
 const TEN = 1795644000;
 
 function orders(code = AckCode.Done) {
+  const arbiter = { override: sinon.spy((_command: Override) => code), resume: sinon.spy(() => code) };
   return {
-    override: sinon.spy((_command: Override) => code),
-    resume: sinon.spy(() => code),
+    arbiter,
     setTimetable: sinon.spy((_bytes: Uint8Array) => code),
     command: sinon.spy((_sensor: number, _level: number, _until: number | undefined) => code),
     setDefaultLevel: sinon.spy((_level: number) => code),
@@ -25,7 +25,7 @@ describe('a command from the gateway', () => {
     const lamp = orders();
     const payload = message([0, 7], [1, 0], [2, 40], [3, TEN], [4, TEN + 3600], [5, 15], [6, 200], [7, 'op-77']);
     assert.deepEqual(obey(payload, lamp), { number: 7, code: AckCode.Done });
-    assert.deepEqual(lamp.override.args, [
+    assert.deepEqual(lamp.arbiter.override.args, [
       [
         {
           level: 40,
@@ -47,7 +47,7 @@ describe('a command from the gateway', () => {
     });
     const lamp = orders();
     assert.deepEqual(obey(message([0, 9], [1, 1]), lamp), { number: 9, code: AckCode.Done });
-    assert.equal(lamp.resume.callCount, 1);
+    assert.equal(lamp.arbiter.resume.callCount, 1);
   });
 
   const refused: [string, [number, unknown][]][] = [
@@ -96,7 +96,7 @@ describe('a command from the gateway', () => {
     it(`is refused whole with ${what}`, () => {
       const lamp = orders();
       assert.deepEqual(obey(message([0, 1], [1, 0], ...pairs), lamp), { number: 1, code: AckCode.Malformed });
-      assert.equal(lamp.override.callCount, 0);
+      assert.equal(lamp.arbiter.override.callCount, 0);
     });
   }
 
@@ -140,7 +140,7 @@ describe('a command from the gateway', () => {
   it('of kind 5 is refused', () => {
     const lamp = orders();
     assert.equal(obey(message([0, 1], [1, 5], [2, 40]), lamp).code, AckCode.Malformed);
-    assert.equal(lamp.override.callCount + lamp.resume.callCount, 0);
+    assert.equal(lamp.arbiter.override.callCount + lamp.arbiter.resume.callCount, 0);
   });
 
   it('without a number, as an array or as noise gets no answer', () => {
@@ -148,7 +148,7 @@ describe('a command from the gateway', () => {
     for (const payload of payloads) {
       const lamp = orders();
       assert.equal(obey(payload, lamp).number, undefined);
-      assert.equal(lamp.override.callCount + lamp.resume.callCount, 0);
+      assert.equal(lamp.arbiter.override.callCount + lamp.arbiter.resume.callCount, 0);
     }
   });
 });

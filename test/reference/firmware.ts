@@ -5,7 +5,7 @@
 import { Arbiter } from '../../firmware/control/arbiter.ts';
 import type { LampCommand } from '../../firmware/control/command.ts';
 import { Lamp } from '../../firmware/control/lamp.ts';
-import { Sensors } from '../../firmware/control/sensors.ts';
+import { RAISED, Sensors } from '../../firmware/control/sensors.ts';
 import { sunEvent } from '../../firmware/control/sun.ts';
 import { Timetable } from '../../firmware/control/timetable.ts';
 import { Reason } from '../../firmware/link/messages.ts';
@@ -110,12 +110,13 @@ export class Live {
     } else if (happening.type === 'external') {
       const { state, expiration, refAddress } = happening.targetCommand;
       const until = expiration === undefined ? happening.at : Date.parse(expiration);
-      this.#sensors.command(numberOf(refAddress) as number, Number(state.value), until);
+      this.#sensors.set(-(numberOf(refAddress) as number), Number(state.value), until);
     } else if (happening.type === 'sensor') {
-      this.#sensors.raise(numberOf(happening.address) as number, happening.raised, happening.at);
+      const until = happening.raised ? RAISED : happening.at;
+      this.#sensors.hear(numberOf(happening.address) as number, until, happening.at);
     } else {
       const number = numberOf(happening.address) as number;
-      this.#sensors.read(number, happening.value);
+      this.#sensors.set(number, happening.value, 0);
       if (happening.value !== undefined) this.#timetable.reading(number, happening.value);
     }
     this.arbiter.run();
