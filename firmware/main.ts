@@ -2,7 +2,7 @@
  * The block diagram: opens the parts and hands each the functions it calls.
  *
  *     lamp level  link/commands, control/program → control/arbiter (which command rules now)
- *                 → control/lamp (ramp, limits) → drivers (level to volts and relay) → Hal → pin
+ *                 → control/lamp (ramp, factors, limits) → drivers (light to volts and relay) → Hal → pin
  *     reading     Hal serial → metering/line (Modbus) → metering/meter (a profile is data) → link/reports
  *                 → link/session → gateway → TALQ
  */
@@ -10,7 +10,9 @@ import type { Hal } from '../hal/hal.ts';
 import type { Board, Site } from './board.ts';
 import { Arbiter } from './control/arbiter.ts';
 import { Lamp } from './control/lamp.ts';
+import { Light } from './control/light.ts';
 import { Program } from './control/program.ts';
+import { Protection } from './control/protection.ts';
 import { AnalogDriver } from './drivers/analog.ts';
 import { Supervisor } from './health/supervisor.ts';
 import { Session } from './link/session.ts';
@@ -37,8 +39,12 @@ export class Firmware {
     this.version = board.version;
     this.board = board.name;
     const schedule = new Schedule(hal.clock, this);
-    const driver = new AnalogDriver(hal, schedule, board.lamp, this);
-    const lamp = new Lamp(hal.clock, schedule, driver, board.lamp.minimumLevel, this);
+    const config = board.lamp;
+    const driver = new AnalogDriver(hal, schedule, config, this);
+    const light = config.light && new Light(hal, config.light);
+    const lamp = new Lamp(hal.clock, schedule, driver, config.minimumLevel, this, config.softStart, light);
+    const hot = config.protection;
+    if (hot) new Protection(hal.system, schedule, lamp, hot.reduce, hot.minimum);
     this._lamp = lamp;
     const program = new Program(board.program, board.utcOffset);
     const arbiter = new Arbiter(hal.clock, schedule, program, board.lamp.defaultLevel, lamp);

@@ -18,7 +18,7 @@ function bench() {
     }),
   };
   const changed = sinon.spy();
-  const lamp = new Lamp(hal.clock, schedule, driver, 10, { changed });
+  const lamp = new Lamp(hal.clock, schedule, driver, 10, { changed }, 0);
   return { lamp, driver, changed, run: (ms: number) => hal.clock.run(ms) };
 }
 

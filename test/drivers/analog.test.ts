@@ -13,6 +13,7 @@ const config: LampConfig = {
   defaultLevel: 100,
   minimumOffTime: 10_000,
   dischargeTime: 1_500,
+  softStart: 0,
 };
 
 function bench(changes: Partial<LampConfig> = {}) {
