@@ -34,23 +34,21 @@ export class Light {
    */
   factor(lit: number, on: boolean): number {
     const config = this._config;
+    const hours = lit / HOUR;
     let factor = config.virtualOutput / 100;
-    if (config.clo) {
-      const hours = Math.floor(lit / HOUR);
-      factor *= interpolate(config.clo, lit / HOUR) / 100;
-      if (hours >= this.hours + (on ? WORTH : 1)) this._keep(hours);
-    }
+    if (config.clo) factor *= interpolate(config.clo, hours) / 100;
     const now = this._hal.clock.time();
     if (config.maintenance && now !== undefined) factor *= interpolate(config.maintenance, now) / 100;
+    const full = Math.floor(hours);
+    if (config.clo && full >= this.hours + (on ? WORTH : 1)) {
+      const bytes = new Uint8Array(4);
+      new DataView(bytes.buffer).setUint32(0, full);
+      // Counted only when it is written: storage that was full is tried again.
+      try {
+        this._hal.storage.write(KEY, bytes);
+        this.hours = full;
+      } catch (_full) {}
+    }
     return factor;
-  }
-
-  private _keep(hours: number): void {
-    const bytes = new Uint8Array(4);
-    new DataView(bytes.buffer).setUint32(0, hours);
-    try {
-      this._hal.storage.write(KEY, bytes);
-      this.hours = hours;
-    } catch (_full) {}
   }
 }
