@@ -147,6 +147,14 @@ describe('a lamp', () => {
     assert.deepEqual([driver.level, lamp.level], [0, 0]);
   });
 
+  it('never asks gear of 10 % for less when protection leaves its minimum', () => {
+    const { lamp, driver } = bench();
+    lamp.apply(100, 0);
+    lamp.cap = 1;
+    lamp.run();
+    assert.deepEqual([driver.level, lamp.level], [10, 10]);
+  });
+
   it('stays lit at 1 % on gear that dims to 0 % when protection leaves its minimum', () => {
     const { lamp, driver } = bench(0, 0);
     lamp.apply(100, 0);
