@@ -36,18 +36,7 @@ export interface Board {
 /** A dimming output with an optional mains relay. Voltages as in IEC 60929 Annex E and ANSI C137.1. */
 export interface LampConfig {
   /** Dim output; absent on boards that only switch. */
-  readonly dim?: {
-    readonly pin: Pin;
-    /** PWM frequency of the output stage; absent: DAC. */
-    readonly hz?: number;
-    /** The output stage inverts: full duty is the lowest voltage (a sink that fails to full light). */
-    readonly inverted: boolean;
-    /** Volts at full scale of the output stage. */
-    readonly fullScale: number;
-    /** Volts at the minimum level and at 100 %. */
-    readonly minimum: number;
-    readonly maximum: number;
-  };
+  readonly dim?: DimConfig;
   readonly relay?: { readonly pin: Pin; readonly activeLow: boolean };
   /** % below which the gear does not dim; a lit lamp never goes under it. */
   readonly minimumLevel: number;
@@ -57,6 +46,41 @@ export interface LampConfig {
   readonly minimumOffTime: number;
   /** ms between the lowest level and opening the relay, so that the gear discharges. */
   readonly dischargeTime: number;
+  /** ms from the minimum to the level when a command without a ramp switches the lamp on; 0 on boards that only switch. */
+  readonly softStart: number;
+  /** Absent: a command of 1 % is worth 1 % of light. */
+  readonly light?: LightConfig;
+  /** °C of the controller above which the light is reduced by 1 % a degree, and above which only the minimum is left. */
+  readonly protection?: { readonly reduce: number; readonly minimum: number };
+}
+
+/** An output stage and how the gear behind it follows. */
+export interface DimConfig {
+  readonly pin: Pin;
+  /** PWM frequency of the output stage; absent: DAC. */
+  readonly hz?: number;
+  /** The output stage inverts: full duty is the lowest voltage (a sink that fails to full light). */
+  readonly inverted: boolean;
+  /** Volts at full scale of the output stage. */
+  readonly fullScale: number;
+  /** Volts at the minimum level and at 100 %. */
+  readonly minimum: number;
+  readonly maximum: number;
+  /**
+   * Light between these voltages. Absent: linear. 'logarithmic': the volts are linear in the arc level of IEC 62386-102.
+   * Points `[light %, volts, …]`: ascending in both, from the minimum level or below to 100 %.
+   */
+  readonly curve?: 'logarithmic' | readonly number[];
+}
+
+/** How much light a command is worth. Source: TALQ 2.7.1, LampType and LampActuatorFunction. */
+export interface LightConfig {
+  /** % of the full light that counts as 100 % (`virtualLightOutput`). */
+  readonly virtualOutput: number;
+  /** `[hours lit, % of light, …]`, ascending from 0 h (`lumenDepreciationCurve`). */
+  readonly clo?: readonly number[];
+  /** `[ms UTC of the cleaning, % of light of the clean lamp, ms UTC at which it counts as dirty, 100]`. */
+  readonly maintenance?: readonly number[];
 }
 
 /** A presence sensor on a digital input. */

@@ -2,7 +2,7 @@
  * The block diagram: opens the parts and hands each the functions it calls.
  *
  *     lamp level  link/commands, control/timetable (calendar, sun, sensors), control/photocell, control/installer-test
- *                 → control/arbiter (which command rules now) → control/lamp (ramp, percent to light)
+ *                 → control/arbiter (which command rules now) → control/lamp (ramp, factors, limits)
  *                 → drivers (light to volts and relay) → Hal → pin
  *     reading     Hal serial → metering/line (Modbus) → metering/meter (a profile is data) → link/reports
  *                 → link/session → gateway → TALQ
@@ -13,7 +13,9 @@ import type { Board, Site } from './board.ts';
 import { Arbiter } from './control/arbiter.ts';
 import { InstallerTest } from './control/installer-test.ts';
 import { Lamp } from './control/lamp.ts';
+import { Light } from './control/light.ts';
 import { Presence } from './control/presence.ts';
+import { Protection } from './control/protection.ts';
 import { RAISED, Sensors } from './control/sensors.ts';
 import { sunEvent } from './control/sun.ts';
 import { Timetable } from './control/timetable.ts';
@@ -61,8 +63,10 @@ export class Firmware implements Controller {
     const schedule = new Schedule(hal.clock, this);
     const settings = new Settings(hal.storage, new Uint8Array(board.timetable), board.lamp.defaultLevel);
     this.settings = settings;
-    const driver = new AnalogDriver(hal, schedule, board.lamp, this);
-    const lamp = new Lamp(hal.clock, schedule, driver, board.lamp.minimumLevel, this);
+    const config = board.lamp;
+    const driver = new AnalogDriver(hal, schedule, config, this);
+    const light = config.light && new Light(hal, config.light);
+    const lamp = new Lamp(hal.clock, schedule, driver, config.minimumLevel, this, config.softStart, light);
     this.lamp = lamp;
     this._timetable = new Timetable(settings, this._sensors, sunEvent);
     const arbiter = new Arbiter(
@@ -75,6 +79,8 @@ export class Firmware implements Controller {
       undefined,
     );
     this.arbiter = arbiter;
+    const hot = config.protection;
+    if (hot) new Protection(hal.system, schedule, lamp, hot.reduce, hot.minimum);
     const reset = hal.system.resetReason;
     const fresh = board.testAlways || settings.check() === undefined;
     if (board.test.length > 0 && fresh && (reset === 'power' || reset === 'unknown')) {

@@ -111,6 +111,7 @@ function schemaFaults(config) {
   }).compile(JSON.parse(readFileSync(join(DIRECTORY, 'schema.json'), 'utf8')));
   if (validate(config)) return [];
   const lines = validate.errors
+    .filter(({ keyword }) => keyword !== 'if') // the branch that was taken has said what is wrong
     .filter(({ keyword, schemaPath }) => keyword !== 'required' || !schemaPath.includes('/anyOf/'))
     .map(({ keyword, instancePath, params, message, parentSchema, schema, data }) => {
       if (keyword === 'additionalProperties') {
@@ -228,7 +229,18 @@ function checkPorts(lines, build, report) {
   }
 }
 
-function checkLamp({ dim, minimumLevel, defaultLevel }, report) {
+function checkLamp({ dim, minimumLevel, defaultLevel, protection, clo, maintenance }, report) {
+  if (protection && protection.minimumAboveCelsius <= protection.reduceAboveCelsius) {
+    const { reduceAboveCelsius, minimumAboveCelsius } = protection;
+    report(
+      '/lamp/protection/minimumAboveCelsius',
+      `${minimumAboveCelsius} °C is not above reduceAboveCelsius ${reduceAboveCelsius} °C`,
+    );
+  }
+  if (clo) checkDepreciation(clo.curve, report);
+  if (maintenance && !isDate(maintenance.cleaned)) {
+    report('/lamp/maintenance/cleaned', `there is no day ${maintenance.cleaned}`);
+  }
   if (defaultLevel > 0 && defaultLevel < minimumLevel) {
     report('/lamp/defaultLevel', `${defaultLevel} % is below minimumLevel ${minimumLevel} %`);
   }
@@ -241,6 +253,54 @@ function checkLamp({ dim, minimumLevel, defaultLevel }, report) {
   }
   if (dim.output === 'pwm' && dim.hertz === undefined) report('/lamp/dim/hertz', 'missing, a PWM output needs it');
   if (dim.output === 'dac' && dim.hertz !== undefined) report('/lamp/dim/hertz', 'a DAC has no frequency');
+  if (minimumLevel >= 100) report('/lamp/minimumLevel', `${minimumLevel} % leaves nothing to dim`);
+  if (Array.isArray(dim.curve)) checkCurve(dim, minimumLevel, report);
+  else if (dim.curve === 'logarithmic' && minimumLevel < LOWEST_ARC) {
+    report('/lamp/minimumLevel', `${minimumLevel} % is below ${LOWEST_ARC} %, where a logarithmic curve begins`);
+  }
+}
+
+/** % of light at arc level 1. Source: IEC 62386-102. */
+const LOWEST_ARC = 0.1;
+
+/** Reports every point whose `key` is not above that of the point before. */
+function checkAscending(points, key, unit, pointer, report) {
+  for (const [index, point] of points.entries()) {
+    if (index === 0 || point[key] > points[index - 1][key]) continue;
+    report(`${pointer}/${index}/${key}`, `${point[key]} ${unit} is not above ${points[index - 1][key]} ${unit}`);
+  }
+}
+
+function checkCurve({ curve, minimumVolts, maximumVolts }, minimumLevel, report) {
+  const pointer = '/lamp/dim/curve';
+  checkAscending(curve, 'volts', 'V', pointer, report);
+  checkAscending(curve, 'level', '%', pointer, report);
+  for (const [index, { volts }] of curve.entries()) {
+    if (volts >= minimumVolts && volts <= maximumVolts) continue;
+    report(`${pointer}/${index}/volts`, `${volts} V is outside minimumVolts..maximumVolts`);
+  }
+  if (curve[0].level > minimumLevel) {
+    report(`${pointer}/0/level`, `${curve[0].level} % is above minimumLevel ${minimumLevel} %`);
+  }
+  const last = curve.length - 1;
+  if (curve[last].level < 100)
+    report(`${pointer}/${last}/level`, `the curve ends at ${curve[last].level} %, not at 100 %`);
+}
+
+/** Source: TALQ 2.7.1 `lumenDepreciationCurve`: the first entry is at 0 hours, the last at 100 %. */
+function checkDepreciation(curve, report) {
+  const pointer = '/lamp/clo/curve';
+  checkAscending(curve, 'hours', 'h', pointer, report);
+  if (curve[0].hours !== 0) report(`${pointer}/0/hours`, `the curve begins at ${curve[0].hours} h, not at 0 h`);
+  const last = curve.length - 1;
+  const { percent } = curve[last];
+  if (percent !== 100) report(`${pointer}/${last}/percent`, `the curve ends at ${percent} %, not at 100 %`);
+}
+
+/** @param text YYYY-MM-DD */
+function isDate(text) {
+  const time = Date.parse(`${text}T00:00:00Z`);
+  return !Number.isNaN(time) && new Date(time).toISOString().startsWith(text);
 }
 
 function checkMeters({ meters, lines, memoryClass }, profiles, report) {
@@ -297,6 +357,25 @@ function ranges(pins) {
 
 const milliseconds = (seconds) => Math.round(seconds * 1000);
 
+const HOUR = 3_600_000;
+
+/** What a command is worth; undefined when nothing changes it. */
+function compileLight({ virtualLightOutput = 100, clo, maintenance }) {
+  if (virtualLightOutput === 100 && !clo && !maintenance) return undefined;
+  const cleaned = maintenance && Date.parse(`${maintenance.cleaned}T00:00:00Z`);
+  return {
+    virtualOutput: virtualLightOutput,
+    clo: clo?.curve.flatMap(({ hours, percent }) => [hours, percent]),
+    maintenance: maintenance && [cleaned, maintenance.initialPercent, cleaned + maintenance.periodHours * HOUR, 100],
+  };
+}
+
+/** Linear is what the driver does without a curve. */
+function compileCurve(curve) {
+  if (Array.isArray(curve)) return curve.flatMap(({ volts, level }) => [level, volts]);
+  return curve === 'linear' ? undefined : curve;
+}
+
 /** @returns {Board} */
 function compile(name, version, config, profiles) {
   const { lamp, lines, meters, network, program } = config;
@@ -312,12 +391,19 @@ function compile(name, version, config, profiles) {
         fullScale: dim.fullScaleVolts,
         minimum: dim.minimumVolts,
         maximum: dim.maximumVolts,
+        curve: compileCurve(dim.curve),
       },
       relay,
       minimumLevel: lamp.minimumLevel,
       defaultLevel: lamp.defaultLevel,
       minimumOffTime: milliseconds(lamp.minimumOffSeconds),
       dischargeTime: milliseconds(lamp.dischargeSeconds),
+      softStart: dim ? milliseconds(lamp.softStartSeconds) : 0,
+      light: compileLight(lamp),
+      protection: lamp.protection && {
+        reduce: lamp.protection.reduceAboveCelsius,
+        minimum: lamp.protection.minimumAboveCelsius,
+      },
     },
     lines: lines.map((line, index) => {
       const serial = profiles.get(meters.find((meter) => meter.line === index).profile).serial;

@@ -1,11 +1,11 @@
 /** One simulated pole: a board with the real firmware, its lamp, and its meters on their lines. */
-import type { Board, Site } from '../firmware/board.ts';
+import type { Board, DimConfig, Site } from '../firmware/board.ts';
 import { type Firmware, start } from '../firmware/main.ts';
 import type { World } from './clock.ts';
 import { Flash } from './flash.ts';
 import { openSim, type SimHal } from './index.ts';
 import type { Dial } from './network.ts';
-import { Lamp, type LampOptions } from './plant/lamp.ts';
+import { type DimmingCurve, Lamp, type LampOptions } from './plant/lamp.ts';
 import { Mains } from './plant/mains.ts';
 import { addMeter, type MeterProfile, measure, readProfile } from './plant/modbus-meter.ts';
 import { RtuSegment, type Unit } from './plant/rtu-segment.ts';
@@ -26,6 +26,8 @@ export interface ControllerOptions {
   dial?: Dial;
   /** What an earlier run left, from `Controller.saved`. */
   saved?: SavedController;
+  /** °C that the board measures, until `Controller.sim.temperature` is set to another; absent: it cannot. */
+  temperature?: number;
   /** ms from power-up to the first instruction of the firmware. */
   bootTime?: number;
   /** Told what firmware throws; absent: it leaves `World.run`. */
@@ -57,10 +59,18 @@ const BOOT_TIME = 500;
 /** ms that a meter of this kind takes to answer. */
 const METER_DELAY = 20;
 
+function curveOf(curve: DimConfig['curve']): DimmingCurve {
+  if (curve === undefined) return 'linear';
+  if (curve === 'logarithmic') return curve;
+  const points = [];
+  for (let i = 0; i < curve.length; i += 2) points.push({ light: curve[i], volts: curve[i + 1] });
+  return points;
+}
+
 /** The lamp that this board was configured for. */
 function lampOf(board: Board, options: LampOptions | undefined): LampOptions {
   const { dim, minimumLevel } = board.lamp;
-  const volts = dim ? { minimumVolts: dim.minimum, maximumVolts: dim.maximum } : {};
+  const volts = dim ? { minimumVolts: dim.minimum, maximumVolts: dim.maximum, curve: curveOf(dim.curve) } : {};
   return { minimumLight: minimumLevel, ...volts, ...options };
 }
 
@@ -97,6 +107,7 @@ export function openController(options: ControllerOptions): Controller {
   const { world, id, board, site, seed, dial, saved, onUncaught, bootTime = BOOT_TIME } = options;
   const flash = new Flash({ image: saved?.flash });
   const sim = openSim({ world, id, seed, flash, dial, bootTime, onUncaught });
+  sim.temperature = options.temperature;
   const mains = options.mains ?? new Mains({ seed });
   const lamp = new Lamp(world, mains, lampOf(board, options.lamp));
   if (saved) lamp.preset(saved.wattHours, saved.varHours);

@@ -1,24 +1,27 @@
 /**
- * 1-10 V (IEC 60929 Annex E) or 0-10 V (ANSI C137.1) gear behind a mains relay. The light is linear between the voltages
- * of the minimum level and of 100 %. The gear supplies the current, so an open wire or a resetting controller means full
- * light; only the relay switches it off.
+ * 1-10 V (IEC 60929 Annex E) or 0-10 V (ANSI C137.1) gear behind a mains relay. Between the voltages of the minimum level
+ * and of 100 % the light is linear, or logarithmic as in IEC 62386-102, or given by points. The gear supplies the current,
+ * so an open wire or a resetting controller means full light; only the relay switches it off.
  *
  * LED gear draws up to a hundred times its running current for some milliseconds when it is switched on. So the relay
  * closes with the dim output already at its start level and not before the inrush limiter has recovered; it opens only
  * after the gear was dimmed to its minimum and had time to discharge.
  */
 import type { AnalogOutput, DigitalOutput, Hal } from '../../hal/hal.ts';
-import type { LampConfig } from '../board.ts';
+import type { DimConfig, LampConfig } from '../board.ts';
+import { interpolate } from '../interpolate.ts';
 import { NEVER, type Schedule } from '../schedule.ts';
 import type { LampDriver } from './driver.ts';
 
 export class AnalogDriver implements LampDriver {
   level = 0;
   private _wanted = 0;
-  /** Share of the output stage's full scale = offset + slope * level; without an output the board only switches. */
+  /** Share of the output stage's full scale = offset + slope * position; without an output the board only switches. */
   private _output: AnalogOutput | undefined;
   private _slope = 0;
   private _offset = 0;
+  /** The position is the level, or its logarithm, or the volts that the points give for it. */
+  private _curve: DimConfig['curve'];
   private _minimum: number;
   private _config: LampConfig['relay'];
   private _relay: DigitalOutput | undefined;
@@ -46,8 +49,14 @@ export class AnalogDriver implements LampDriver {
     this._task = _schedule.add(this);
     if (!dim) return;
     this._output = _hal.openAnalog({ pin: dim.pin, hz: dim.hz });
-    const slope = (dim.maximum - dim.minimum) / (100 - lowest) / dim.fullScale;
-    const offset = dim.minimum / dim.fullScale - slope * lowest;
+    const curve = dim.curve;
+    this._curve = curve;
+    const logarithmic = curve === 'logarithmic';
+    const first = logarithmic ? Math.log(lowest) : lowest;
+    const span = (logarithmic ? Math.log(100) : 100) - first;
+    const given = curve && !logarithmic;
+    const slope = (given ? 1 : (dim.maximum - dim.minimum) / span) / dim.fullScale;
+    const offset = given ? 0 : dim.minimum / dim.fullScale - slope * first;
     this._slope = dim.inverted ? -slope : slope;
     this._offset = dim.inverted ? 1 - offset : offset;
   }
@@ -55,7 +64,12 @@ export class AnalogDriver implements LampDriver {
   write(level: number): void {
     this._wanted = level;
     const lit = Math.max(level, this._minimum);
-    if (this._output) this._output.write(Math.max(0, Math.min(1, this._offset + this._slope * lit)));
+    if (this._output) {
+      const curve = this._curve;
+      let position = lit;
+      if (curve) position = typeof curve === 'string' ? Math.log(lit) : interpolate(curve, lit);
+      this._output.write(Math.max(0, Math.min(1, this._offset + this._slope * position)));
+    }
     const relay = this._config;
     if (!relay) {
       // Without a relay the gear cannot be switched off by its dim wires: level 0 is the minimum, and is reported so.

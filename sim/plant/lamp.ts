@@ -5,6 +5,9 @@
 import type { World } from '../clock.ts';
 import type { Mains } from './mains.ts';
 
+/** How gear turns its control voltage into light; points are ascending in both. */
+export type DimmingCurve = 'linear' | 'logarithmic' | readonly { volts: number; light: number }[];
+
 export interface LampOptions {
   /** W at full light */
   wattage?: number;
@@ -15,6 +18,8 @@ export interface LampOptions {
   /** V at minimum light and at full light. Source: IEC 60929 Annex E, 1 V and 10 V. */
   minimumVolts?: number;
   maximumVolts?: number;
+  /** Light between these voltages. */
+  curve?: DimmingCurve;
   /** Slope between power and light. Source: TALQ 2.7.1 `LampType.powerLightGradient`. */
   gradient?: number;
   /** ms from closing the relay to the commanded light; light and power rise in a straight line. */
@@ -38,11 +43,38 @@ export interface Load {
 const STANDBY_POWER_FACTOR = 0.3;
 const HOUR = 3_600_000;
 
-/** @returns % of light at a control voltage; undefined is an open wire. Source: IEC 60929 Annex E, linear gear. */
-export function lightOf(volts: number | undefined, minimumLight: number, minimum: number, maximum: number): number {
+/** Arc levels below that of full light, for a factor of ten in light. Source: IEC 62386-102, dimming curve. */
+const LEVELS_PER_DECADE = 253 / 3;
+const FULL_LEVEL = 254;
+
+/** @returns % of light at an arc level of 1..254, fractions allowed. Source: IEC 62386-102, dimming curve. */
+export function lightOfArc(level: number): number {
+  return 10 ** (2 - (FULL_LEVEL - level) / LEVELS_PER_DECADE);
+}
+
+/** @returns % of light at a control voltage; undefined is an open wire. Source: IEC 60929 Annex E for the voltages. */
+export function lightOf(
+  volts: number | undefined,
+  minimumLight: number,
+  minimum: number,
+  maximum: number,
+  curve: DimmingCurve = 'linear',
+): number {
   if (volts === undefined) return 100;
-  const share = (volts - minimum) / (maximum - minimum);
-  return minimumLight + (100 - minimumLight) * Math.min(1, Math.max(0, share));
+  if (typeof curve !== 'string') return lightOfPoints(volts, curve);
+  const share = Math.min(1, Math.max(0, (volts - minimum) / (maximum - minimum)));
+  if (curve === 'linear') return minimumLight + (100 - minimumLight) * share;
+  const lowest = FULL_LEVEL - LEVELS_PER_DECADE * Math.log10(100 / minimumLight);
+  return lightOfArc(lowest + (FULL_LEVEL - lowest) * share);
+}
+
+function lightOfPoints(volts: number, points: readonly { volts: number; light: number }[]): number {
+  const above = points.findIndex((point) => point.volts >= volts);
+  if (above < 0) return points[points.length - 1].light;
+  if (above === 0) return points[0].light;
+  const [from, to] = points.slice(above - 1, above + 1);
+  const share = (volts - from.volts) / (to.volts - from.volts);
+  return from.light * (1 - share) + to.light * share;
 }
 
 /** @returns % of the wattage drawn at a light level above 0. Source: TALQ 2.7.1 `LampType.powerLightGradient`. */
@@ -73,6 +105,7 @@ export class Lamp {
       minimumLight: 10,
       minimumVolts: 1,
       maximumVolts: 10,
+      curve: 'linear',
       gradient: 1,
       warmUp: 0,
       filter: 0.12,
@@ -106,8 +139,8 @@ export class Lamp {
   /** % of full light, now. */
   get light(): number {
     if (!this.#closed || this.mains.factor === 0) return 0;
-    const { minimumLight, minimumVolts, maximumVolts, warmUp } = this.#options;
-    const full = lightOf(this.#volts, minimumLight, minimumVolts, maximumVolts);
+    const { minimumLight, minimumVolts, maximumVolts, curve, warmUp } = this.#options;
+    const full = lightOf(this.#volts, minimumLight, minimumVolts, maximumVolts, curve);
     const age = this.world.now - this.#closedAt;
     return age < warmUp ? (full * age) / warmUp : full;
   }

@@ -28,6 +28,8 @@ const legal = (): Config => ({
   watchdogSeconds: 30,
 });
 
+const points = (...rows: (readonly [number, number])[]) => rows.map(([volts, level]) => ({ volts, level }));
+
 describe('board configurations', () => {
   let directory: string;
   beforeEach(() => {
@@ -76,6 +78,50 @@ describe('board configurations', () => {
     // Source: Eastron SDM120 Modbus protocol, default 2400 8N1.
     assert.deepEqual([baud, parity, stop, driverEnable, echo], [2400, 'none', 1, 'D4', false]);
     assert.equal(board.meters[0].quantities.length, 10);
+  });
+
+  it('gives a lamp 1 s of soft start and nothing else that a product did not ask for', async () => {
+    const { lamp } = await load(legal());
+    assert.equal(lamp.softStart, 1000);
+    assert.deepEqual([lamp.dim?.curve, lamp.light, lamp.protection], [undefined, undefined, undefined]);
+    const config = legal();
+    delete config.lamp.dim;
+    assert.equal((await load(config)).lamp.softStart, 0);
+  });
+
+  it('compiles curves, factors and protection', async () => {
+    const config = legal();
+    config.lamp.softStartSeconds = 0.5;
+    config.lamp.dim.curve = [
+      { volts: 1, level: 5 },
+      { volts: 10, level: 100 },
+    ];
+    config.lamp.virtualLightOutput = 90;
+    config.lamp.clo = {
+      curve: [
+        { hours: 0, percent: 80 },
+        { hours: 20000, percent: 100 },
+      ],
+    };
+    config.lamp.maintenance = { initialPercent: 95, periodHours: 24, cleaned: '2026-03-01' };
+    config.lamp.protection = {};
+    const { lamp } = await load(config);
+    assert.equal(lamp.softStart, 500);
+    assert.deepEqual(lamp.dim?.curve, [5, 1, 100, 10]);
+    assert.deepEqual(lamp.light, {
+      virtualOutput: 90,
+      clo: [0, 80, 20000, 100],
+      maintenance: [Date.UTC(2026, 2, 1), 95, Date.UTC(2026, 2, 2), 100],
+    });
+    assert.deepEqual(lamp.protection, { reduce: 75, minimum: 85 });
+  });
+
+  it('keeps the name of a logarithmic curve and leaves a linear one out', async () => {
+    const config = legal();
+    config.lamp.dim.curve = 'logarithmic';
+    assert.equal((await load(config)).lamp.dim?.curve, 'logarithmic');
+    config.lamp.dim.curve = 'linear';
+    assert.equal((await load(config)).lamp.dim?.curve, undefined);
   });
 
   it('leaves the version to package.json', async () => {
@@ -160,6 +206,98 @@ describe('board configurations', () => {
       'more volts than the stage has',
       (c) => (c.lamp.dim.maximumVolts = 12),
       /^\/lamp\/dim\/maximumVolts: 12 V is above fullScaleVolts 10 V/,
+    ],
+    [
+      'a minimum level that leaves nothing to dim',
+      (c) => (c.lamp.minimumLevel = 100),
+      /^\/lamp\/minimumLevel: 100 % leaves nothing to dim/,
+    ],
+    [
+      'an unknown curve',
+      (c) => (c.lamp.dim.curve = 'square'),
+      /^\/lamp\/dim\/curve: "square" is not one of linear, logarithmic$/,
+    ],
+    ['a curve that is a number', (c) => (c.lamp.dim.curve = 2), /^\/lamp\/dim\/curve: must be array, found 2$/],
+    [
+      'a logarithmic curve down to 0 %',
+      (c) => Object.assign(c.lamp, { minimumLevel: 0, dim: { ...c.lamp.dim, curve: 'logarithmic' } }),
+      /^\/lamp\/minimumLevel: 0 % is below 0\.1 %, where a logarithmic curve begins/,
+    ],
+    [
+      'a curve of one point',
+      (c) => (c.lamp.dim.curve = points([1, 10])),
+      /^\/lamp\/dim\/curve: must NOT have fewer than 2 items/,
+    ],
+    [
+      'a curve of 12 points',
+      (c) => (c.lamp.dim.curve = points(...Array.from({ length: 12 }, (_, i) => [1 + i / 2, 10 + i] as const))),
+      /^\/lamp\/dim\/curve: must NOT have more than 11 items/,
+    ],
+    [
+      'a point without volts',
+      (c) => (c.lamp.dim.curve = [{ level: 10 }, { volts: 10, level: 100 }]),
+      /^\/lamp\/dim\/curve\/0\/volts: missing/,
+    ],
+    [
+      'points whose volts do not rise',
+      (c) => (c.lamp.dim.curve = points([1, 10], [6, 50], [6, 100])),
+      /^\/lamp\/dim\/curve\/2\/volts: 6 V is not above 6 V/,
+    ],
+    [
+      'points whose light does not rise',
+      (c) => (c.lamp.dim.curve = points([1, 10], [5, 60], [6, 50], [10, 100])),
+      /^\/lamp\/dim\/curve\/2\/level: 50 % is not above 60 %/,
+    ],
+    [
+      'points above the minimum level',
+      (c) => (c.lamp.dim.curve = points([1, 11], [10, 100])),
+      /^\/lamp\/dim\/curve\/0\/level: 11 % is above minimumLevel 10 %/,
+    ],
+    [
+      'points that end below 100 %',
+      (c) => (c.lamp.dim.curve = points([1, 10], [10, 99])),
+      /^\/lamp\/dim\/curve\/1\/level: the curve ends at 99 %, not at 100 %/,
+    ],
+    [
+      'points outside the voltages',
+      (c) => (c.lamp.dim.curve = points([0.5, 10], [10, 100])),
+      /^\/lamp\/dim\/curve\/0\/volts: 0\.5 V is outside minimumVolts\.\.maximumVolts/,
+    ],
+    ['a soft start of 3 s', (c) => (c.lamp.softStartSeconds = 3), /^\/lamp\/softStartSeconds: must be <= 2, found 3/],
+    [
+      'protection limits that do not rise',
+      (c) => (c.lamp.protection = { reduceAboveCelsius: 85, minimumAboveCelsius: 85 }),
+      /^\/lamp\/protection\/minimumAboveCelsius: 85 °C is not above reduceAboveCelsius 85 °C/,
+    ],
+    [
+      'a virtual output of 0 %',
+      (c) => (c.lamp.virtualLightOutput = 0),
+      /^\/lamp\/virtualLightOutput: must be >= 1, found 0/,
+    ],
+    [
+      'a depreciation that begins late',
+      (c) => (c.lamp.clo = { curve: [{ hours: 1, percent: 100 }] }),
+      /^\/lamp\/clo\/curve\/0\/hours: the curve begins at 1 h, not at 0 h/,
+    ],
+    [
+      'a depreciation that ends below 100 %',
+      (c) => (c.lamp.clo = { curve: [{ hours: 0, percent: 80 }] }),
+      /^\/lamp\/clo\/curve\/0\/percent: the curve ends at 80 %, not at 100 %/,
+    ],
+    [
+      'a depreciation out of order',
+      (c) => (c.lamp.clo = { curve: [0, 9000, 9000].map((hours) => ({ hours, percent: 100 })) }),
+      /^\/lamp\/clo\/curve\/2\/hours: 9000 h is not above 9000 h/,
+    ],
+    [
+      'a cleaning on a day that does not exist',
+      (c) => (c.lamp.maintenance = { initialPercent: 90, periodHours: 8760, cleaned: '2026-02-30' }),
+      /^\/lamp\/maintenance\/cleaned: there is no day 2026-02-30/,
+    ],
+    [
+      'a maintenance factor without its period',
+      (c) => (c.lamp.maintenance = { initialPercent: 90, cleaned: '2026-02-28' }),
+      /^\/lamp\/maintenance\/periodHours: missing/,
     ],
     ['neither dim nor relay', (c) => (c.lamp = { minimumLevel: 0, defaultLevel: 100 }), /^\/lamp: needs dim or relay/],
     [

@@ -96,7 +96,7 @@ function live(life: Life, table: string): Answer[] {
       driver.level = level;
     },
   };
-  const lamp = new Lamp(clock, schedule, driver, 0, { changed() {} });
+  const lamp = new Lamp(clock, schedule, driver, 0, { changed() {} }, 0);
   const arbiter = new Arbiter(clock, schedule, timetable, NOTHING_KEPT, life.defaultLevel, lamp, undefined);
   arbiter.run();
   const answers: Answer[] = [];

@@ -83,7 +83,7 @@ export class Live {
         driver.level = level;
       },
     };
-    this.lamp = new Lamp(this.hal.clock, schedule, driver, 0, { changed() {} });
+    this.lamp = new Lamp(this.hal.clock, schedule, driver, 0, { changed() {} }, 0);
     this.arbiter = new Arbiter(
       this.hal.clock,
       schedule,

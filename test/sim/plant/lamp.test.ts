@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { World } from '../../../sim/clock.ts';
-import { Lamp, type LampOptions, lightOf, powerOf } from '../../../sim/plant/lamp.ts';
+import { Lamp, type LampOptions, lightOf, lightOfArc, powerOf } from '../../../sim/plant/lamp.ts';
 import { Mains } from '../../../sim/plant/mains.ts';
 
 const near = (actual: number, expected: number, tolerance: number) =>
@@ -28,6 +28,37 @@ describe('lamp model', () => {
     for (const [minimum, maximum, minimumLight, light, volts] of rows) {
       near(lightOf(volts, minimumLight, minimum, maximum), light, 0.005);
     }
+  });
+
+  it('gives the light of arc levels 1, 85, 126, 170, 229, 250 and 254 (IEC 62386-102)', () => {
+    const rows = [
+      [1, 0.1],
+      [85, 0.991],
+      [126, 3.035],
+      [170, 10.091],
+      [229, 50.531],
+      [250, 89.654],
+      [254, 100],
+    ];
+    for (const [level, light] of rows) near(lightOfArc(level), light, 0.0006);
+  });
+
+  it('gives 50.531 % at 7.321 V of logarithmic gear from arc level 170 at 1 V to 254 at 10 V', () => {
+    near(lightOf(1 + (9 * (229 - 170)) / 84, 10.091, 1, 10, 'logarithmic'), 50.531, 0.003);
+    near(lightOf(0, 10.091, 1, 10, 'logarithmic'), 10.091, 1e-9);
+    near(lightOf(12, 10.091, 1, 10, 'logarithmic'), 100, 1e-9);
+    assert.equal(lightOf(undefined, 10.091, 1, 10, 'logarithmic'), 100);
+  });
+
+  it('gives 35 % at 4.5 V of gear that has 20 % at 3 V and 50 % at 6 V, and its ends outside', () => {
+    const curve = [
+      { volts: 1.5, light: 10 },
+      { volts: 3, light: 20 },
+      { volts: 6, light: 50 },
+      { volts: 9.5, light: 100 },
+    ];
+    const lights = [0, 1.5, 3, 4.5, 9.5, 12].map((volts) => lightOf(volts, 10, 1, 10, curve));
+    assert.deepEqual(lights, [10, 10, 20, 35, 100, 100]);
   });
 
   it('stays at minimum light below the minimum voltage, at full above the maximum and on an open wire', () => {
