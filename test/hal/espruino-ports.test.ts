@@ -154,6 +154,18 @@ describe('the HAL on a board with pins', () => {
     port.close();
   });
 
+  it('tells nothing of a change that is over when its watch fires', () => {
+    level = 1;
+    const told: number[] = [];
+    const port = hal.openInput({ pin: 'D11', onChange: (value) => told.push(value) });
+    watch.run();
+    level = 0;
+    watch.run();
+    watch.run();
+    assert.deepEqual(told, [0]);
+    port.close();
+  });
+
   it('sets no watch and tells nothing when a watch fires after close', () => {
     level = 0;
     const port = hal.openInput({ pin: 'D11', onChange: () => calls.push('onChange') });
