@@ -12,7 +12,7 @@ describe('the HAL on a board with pins', () => {
   let now = 0;
   let timers: { due: number; run: () => void }[] = [];
   let listeners: ((text: string) => void)[] = [];
-  let hal: Pick<Hal, 'openAnalog' | 'openSerial'>;
+  let hal: Pick<Hal, 'openAnalog' | 'openInput' | 'openSerial'>;
 
   const stand = (name: string, value: unknown) => {
     replaced.set(name, globals[name]);
@@ -32,6 +32,8 @@ describe('the HAL on a board with pins', () => {
   };
 
   let usb = true;
+  let level = 0;
+  let watch: { run: () => void; id: number | undefined } = { run: () => {}, id: 0 };
 
   before(async () => {
     const uart = {
@@ -46,8 +48,21 @@ describe('the HAL on a board with pins', () => {
         listeners = [];
       },
     };
-    for (const name of ['digitalWrite', 'digitalPulse', 'pinMode', 'analogWrite', 'getPinMode'])
-      stand(name, record(name));
+    for (const name of ['digitalWrite', 'digitalPulse', 'pinMode', 'analogWrite']) stand(name, record(name));
+    stand('getPinMode', (pin: string) => {
+      record('getPinMode')(pin);
+      return { D6: 'output', D7: 'af_output', D8: 'opendrain', D9: 'analog', D10: 'input_pullup' }[pin];
+    });
+    stand('digitalRead', () => level);
+    stand('setWatch', (run: () => void, ...args: unknown[]) => {
+      record('setWatch')(...args);
+      watch = { run, id: args[0] === 'D12' ? undefined : (watch.id ?? 0) + 1 };
+      return watch.id;
+    });
+    stand('clearWatch', (id: number) => {
+      record('clearWatch')(id);
+      if (id !== watch.id) throw new Error('Unknown Watch');
+    });
     stand('getTime', () => now / 1000);
     stand('setTimeout', (run: () => void, delay: number) => timers.push({ due: now + delay, run }));
     stand('E', {
@@ -61,8 +76,13 @@ describe('the HAL on a board with pins', () => {
     stand('Serial2', uart);
     // The program of these files is the interpreter's: its types are not Node's.
     const io = '../../hal/espruino/io.ts';
+    const input = '../../hal/espruino/input.ts';
     const serial = '../../hal/espruino/serial.ts';
-    hal = { openAnalog: (await import(io)).openAnalog, openSerial: (await import(serial)).openSerial };
+    hal = {
+      openAnalog: (await import(io)).openAnalog,
+      openInput: (await import(input)).openInput,
+      openSerial: (await import(serial)).openSerial,
+    };
   });
 
   after(() => {
@@ -103,6 +123,79 @@ describe('the HAL on a board with pins', () => {
     advance(3.6);
     assert.equal(done, 1);
     port.close();
+  });
+
+  it('sets the resistor again once the pin is watched, because ESP32 pulls up a pin that it begins to watch', () => {
+    const modes = [undefined, 'up', 'down'] as const;
+    for (const pull of modes) {
+      calls = [];
+      hal.openInput({ pin: 'D11', ...(pull ? { pull } : {}), onChange: () => {} }).close();
+      const mode = `pinMode "D11" "${pull ? `input_pull${pull}` : 'input'}"`;
+      const opened = ['getPinMode "D11"', mode, 'setWatch "D11" {"edge":0,"debounce":1}', mode];
+      assert.deepEqual(calls, [...opened, `clearWatch ${watch.id}`]);
+    }
+  });
+
+  it('watches for the next change before it tells one, because an interrupt in a callback ends the watch', () => {
+    level = 0;
+    const port = hal.openInput({
+      pin: 'D11',
+      onChange: (value) => {
+        calls.push(`onChange ${value}`);
+        throw new Error('out of memory');
+      },
+    });
+    for (const value of [1, 0]) {
+      calls = [];
+      level = value;
+      assert.throws(watch.run, /out of memory/);
+      assert.deepEqual(calls, ['setWatch "D11" {"edge":0,"debounce":1}', `onChange ${value}`]);
+    }
+    port.close();
+  });
+
+  it('tells nothing of a change that is over when its watch fires', () => {
+    level = 1;
+    const told: number[] = [];
+    const port = hal.openInput({ pin: 'D11', onChange: (value) => told.push(value) });
+    watch.run();
+    level = 0;
+    watch.run();
+    watch.run();
+    assert.deepEqual(told, [0]);
+    port.close();
+  });
+
+  it('sets no watch and tells nothing when a watch fires after close', () => {
+    level = 0;
+    const port = hal.openInput({ pin: 'D11', onChange: () => calls.push('onChange') });
+    port.close();
+    calls = [];
+    level = 1;
+    watch.run();
+    assert.deepEqual(calls, []);
+  });
+
+  it('closes an input whose watch is gone', () => {
+    const port = hal.openInput({ pin: 'D11', onChange: () => {} });
+    watch.id = 99;
+    port.close();
+    hal.openInput({ pin: 'D11', onChange: () => {} }).close();
+  });
+
+  it('opens no input on a pin that is an output now, whatever drives it', () => {
+    for (const pin of ['D6', 'D7', 'D8']) {
+      calls = [];
+      assert.throws(() => hal.openInput({ pin, onChange: () => {} }), /in use/);
+      assert.deepEqual(calls, [`getPinMode "${pin}"`]);
+    }
+    for (const pin of ['D9', 'D10']) hal.openInput({ pin, onChange: () => {} }).close();
+  });
+
+  it('opens no input on a pin that the board cannot watch, time and again', () => {
+    for (let tries = 0; tries < 2; tries++) {
+      assert.throws(() => hal.openInput({ pin: 'D12', onChange: () => {} }), /cannot be watched/);
+    }
   });
 
   it('asks for 7E2 only when it is wanted', () => {

@@ -2,7 +2,20 @@
  * A HAL that is deliberately broken, one promise at a time. Each mutation wraps a HAL that keeps its promises and breaks
  * the one that the named case watches, so that every case is shown able to fail.
  */
-import type { Bytes, Done, Hal, Serial, SerialOptions, Storage, Stream, StreamOptions } from '../../hal/hal.ts';
+import type {
+  Bytes,
+  DigitalInput,
+  DigitalOutput,
+  Done,
+  Hal,
+  InputOptions,
+  Pin,
+  Serial,
+  SerialOptions,
+  Storage,
+  Stream,
+  StreamOptions,
+} from '../../hal/hal.ts';
 import type { Fixture } from '../conformance/fixture.ts';
 
 export interface Mutation {
@@ -77,6 +90,20 @@ const stream =
       const port = hal.connect({ ...live, ...rewire(options, fixture) });
       const plain: Stream = { write: (data) => port.write(data), close: () => port.close() };
       return { ...plain, ...change(plain, options, fixture) };
+    },
+  });
+
+const inverse = (value: 0 | 1): 0 | 1 => (value === 1 ? 0 : 1);
+
+const input =
+  (
+    rewire: (options: InputOptions, hal: Hal) => Partial<InputOptions>,
+    change: (port: DigitalInput, options: InputOptions, hal: Hal) => Partial<DigitalInput> = () => ({}),
+  ) =>
+  (hal: Hal) => ({
+    openInput: (options: InputOptions): DigitalInput => {
+      const port = hal.openInput({ ...options, ...rewire(options, hal) });
+      return { read: () => port.read(), close: () => port.close(), ...change(port, options, hal) };
     },
   });
 
@@ -452,6 +479,303 @@ const ioMutations: Mutation[] = [
         return { write: (fraction) => output.write(fraction), close: once(() => output.close()) };
       },
     }),
+  },
+];
+
+const inputMutations: Mutation[] = [
+  {
+    case: 'input: read tells the level now',
+    name: 'read tells the level at opening',
+    change: input(
+      () => ({}),
+      (port) => {
+        const level = port.read();
+        return { read: () => level };
+      },
+    ),
+  },
+  {
+    case: 'input: read tells the level now',
+    name: 'read tells what onChange has told last',
+    change: (hal) => ({
+      openInput: (options) => {
+        let last: 0 | 1 | undefined;
+        const onChange = (value: 0 | 1) => {
+          last = value;
+          options.onChange(value);
+        };
+        const port = hal.openInput({ ...options, onChange });
+        const first = port.read();
+        return { read: () => last ?? first, close: () => port.close() };
+      },
+    }),
+  },
+  {
+    case: 'input: a low pin reads 1 when it is inverted',
+    name: 'read ignores activeLow',
+    change: input(
+      () => ({}),
+      (port, options) => ({ read: () => (options.activeLow ? inverse(port.read()) : port.read()) }),
+    ),
+  },
+  {
+    case: 'input: the resistor gives an open pin its level, also after a change',
+    name: 'there are no resistors',
+    change: input(() => ({ pull: undefined })),
+  },
+  {
+    case: 'input: the resistor gives an open pin its level, also after a change',
+    name: 'every resistor pulls up',
+    change: input(() => ({ pull: 'up' })),
+  },
+  {
+    case: 'input: the resistor gives an open pin its level, also after a change',
+    name: 'every resistor pulls up after a change',
+    change: (hal) => ({
+      openInput: (options) => {
+        const onChange = (value: 0 | 1) => {
+          port.close();
+          port = hal.openInput({ ...options, pull: 'up' });
+          options.onChange(value);
+        };
+        let port = hal.openInput({ ...options, onChange });
+        return { read: () => port.read(), close: () => port.close() };
+      },
+    }),
+  },
+  {
+    case: 'input: onChange tells each change of level',
+    name: 'onChange tells rising edges only',
+    change: input((options) => ({ onChange: (value) => value === 1 && options.onChange(value) })),
+  },
+  {
+    case: 'input: onChange tells each change of level',
+    name: 'onChange runs once',
+    change: input((options) => {
+      let calls = 0;
+      return { onChange: (value) => calls++ === 0 && options.onChange(value) };
+    }),
+  },
+  {
+    case: 'input: onChange is inverted when the pin is',
+    name: 'onChange ignores activeLow',
+    change: input((options) => ({
+      onChange: (value) => options.onChange(options.activeLow ? inverse(value) : value),
+    })),
+  },
+  {
+    case: 'input: onChange does not tell the level at opening, nor run inside another call',
+    name: 'onChange tells the level at opening',
+    change: input(
+      () => ({}),
+      (port, options, hal) => {
+        hal.clock.after(0, () => options.onChange(port.read()));
+        return {};
+      },
+    ),
+  },
+  {
+    case: 'input: onChange does not tell the level at opening, nor run inside another call',
+    name: 'onChange runs inside openInput',
+    change: input(
+      () => ({}),
+      (port, options) => {
+        options.onChange(port.read());
+        return {};
+      },
+    ),
+  },
+  {
+    case: 'input: onChange does not tell the level at opening, nor run inside another call',
+    name: 'onChange runs inside read',
+    change: input(
+      () => ({ onChange: () => {} }),
+      (port, options) => {
+        let last = port.read();
+        const read = () => {
+          const level = port.read();
+          if (level !== last) options.onChange(level);
+          last = level;
+          return level;
+        };
+        return { read };
+      },
+    ),
+  },
+  {
+    case: 'input: onChange never tells the same level twice in a row',
+    name: 'each edge is told twice',
+    change: input((options) => ({
+      onChange: (value) => {
+        options.onChange(value);
+        options.onChange(value);
+      },
+    })),
+  },
+  {
+    case: 'input: onChange never tells the same level twice in a row',
+    name: 'the level at opening is taken to be 0',
+    change: input((options) => {
+      let told = false;
+      return {
+        onChange: (value) => {
+          if (!told) options.onChange(inverse(value));
+          told = true;
+          options.onChange(value);
+        },
+      };
+    }),
+  },
+  {
+    case: 'input: after quick changes the last call has told the level that stays',
+    name: 'changes within 200 ms of the last are lost',
+    change: input((options, hal) => {
+      let last = Number.NEGATIVE_INFINITY;
+      return {
+        onChange: (value) => {
+          if (hal.clock.uptime() < last + 200) return;
+          last = hal.clock.uptime();
+          options.onChange(value);
+        },
+      };
+    }),
+  },
+  {
+    case: 'input: onChange does not run after close, not even for a change before it',
+    name: 'close lets the change before it be told',
+    change: input(
+      () => ({}),
+      (port, _options, hal) => ({ close: () => void hal.clock.after(1, () => port.close()) }),
+    ),
+  },
+  {
+    case: 'input: onChange does not run after close, not even for a change before it',
+    name: 'close does nothing but forget the change before it',
+    change: input(
+      (options, hal) => {
+        const opened = hal.clock.uptime();
+        return { onChange: (value) => hal.clock.uptime() > opened + 10 && options.onChange(value) };
+      },
+      () => ({ close: () => {} }),
+    ),
+  },
+  {
+    case: 'input: close inside onChange is the end of it',
+    name: 'close inside onChange is ignored',
+    change: (hal) => ({
+      openInput: (options) => {
+        let telling = false;
+        const onChange = (value: 0 | 1) => {
+          telling = true;
+          options.onChange(value);
+          telling = false;
+        };
+        const port = hal.openInput({ ...options, onChange });
+        return { read: () => port.read(), close: () => telling || port.close() };
+      },
+    }),
+  },
+  {
+    case: 'input: close may be repeated, and the pin opened again',
+    name: 'the second close throws',
+    change: input(
+      () => ({}),
+      (port) => ({ close: once(() => port.close()) }),
+    ),
+  },
+  {
+    case: 'input: close may be repeated, and the pin opened again',
+    name: 'close keeps the pin',
+    change: input(
+      () => ({}),
+      () => ({ close: () => {} }),
+    ),
+  },
+  {
+    case: 'input: close may be repeated, and the pin opened again',
+    name: 'close closes whatever is open at the pin',
+    change: (hal) => {
+      const open = new Map<Pin, DigitalInput>();
+      return {
+        openInput: (options) => {
+          const port = hal.openInput(options);
+          open.set(options.pin, port);
+          return { read: () => port.read(), close: () => open.get(options.pin)?.close() };
+        },
+      };
+    },
+  },
+  {
+    case: 'input: a bad option throws and leaves the pin alone',
+    name: 'an unknown pull is none',
+    change: input((options) => ({ pull: options.pull === 'up' || options.pull === 'down' ? options.pull : undefined })),
+  },
+  {
+    case: 'input: a bad option throws and leaves the pin alone',
+    name: 'a pin without a name is some pin',
+    change: input((options) => ({ pin: options.pin || 'D9' })),
+  },
+  {
+    case: 'input: a bad option throws and leaves the pin alone',
+    name: 'the pin is an input before pull is looked at',
+    change: (hal) => ({
+      openInput: (options) => {
+        if (options.pin !== '') hal.openInput({ ...options, pull: undefined });
+        return hal.openInput(options);
+      },
+    }),
+  },
+  {
+    case: 'input: a pin in use throws, and its port works on',
+    name: 'an input takes the pin of an output',
+    change: (hal) => {
+      const outputs = new Map<Pin, DigitalOutput>();
+      return {
+        openDigital: (options) => {
+          const output = hal.openDigital(options);
+          outputs.set(options.pin, output);
+          return output;
+        },
+        openInput: (options) => {
+          outputs.get(options.pin)?.close();
+          return hal.openInput(options);
+        },
+      };
+    },
+  },
+  {
+    case: 'input: a pin in use throws, and its port works on',
+    name: 'an input takes the pin of an input',
+    change: (hal) => {
+      const inputs = new Map<Pin, DigitalInput>();
+      return {
+        openInput: (options) => {
+          inputs.get(options.pin)?.close();
+          const port = hal.openInput(options);
+          inputs.set(options.pin, port);
+          return port;
+        },
+      };
+    },
+  },
+  {
+    case: 'input: a pin in use throws, and its port works on',
+    name: 'an attempt to open a pin in use ends the port that has it',
+    change: (hal) => {
+      const inputs = new Map<Pin, DigitalInput>();
+      return {
+        openInput: (options) => {
+          const other = inputs.get(options.pin);
+          if (!other) {
+            const port = hal.openInput(options);
+            inputs.set(options.pin, port);
+            return port;
+          }
+          other.close();
+          throw new Error('pin is in use');
+        },
+      };
+    },
   },
 ];
 
@@ -1202,6 +1526,7 @@ export const mutations: readonly Mutation[] = [
   ...systemMutations,
   ...clockMutations,
   ...ioMutations,
+  ...inputMutations,
   ...serialMutations,
   ...storageMutations,
   ...streamMutations,

@@ -33,6 +33,46 @@ describe('sim board', () => {
     sim.openAnalog({ pin: 'D3' });
   });
 
+  it('tells an input of a change outside from the queue of time, at the moment of the change', () => {
+    const sim = openSim();
+    const told: string[] = [];
+    const input = sim.openInput({
+      pin: 'D4',
+      pull: 'up',
+      onChange: (value) => told.push(`${sim.world.now}: ${value}`),
+    });
+    assert.equal(input.read(), 1);
+    sim.clock.run(5);
+    sim.pins.set('D4', 0);
+    assert.deepEqual([input.read(), told], [0, []]);
+    sim.clock.run(10);
+    sim.pins.set('D4', undefined);
+    sim.clock.run(0);
+    assert.deepEqual(told, ['5: 0', '15: 1']);
+    assert.throws(() => sim.openDigital({ pin: 'D4', initialValue: 0 }), /in use/);
+    input.close();
+    assert.throws(() => input.read(), /closed/);
+    sim.openDigital({ pin: 'D4', initialValue: 0 });
+  });
+
+  it('tells nothing of a change that a power cut overtakes; what drives the pin still does in the next boot', () => {
+    const sim = openSim();
+    const told: number[] = [];
+    const before = sim.openInput({ pin: 'D4', onChange: (value) => told.push(value) });
+    sim.pins.set('D4', 1);
+    sim.cutPower();
+    assert.throws(() => before.read(), PowerCut);
+    sim.restorePower();
+    const after = sim.openInput({ pin: 'D4', onChange: (value) => told.push(10 + value) });
+    assert.equal(after.read(), 1);
+    sim.clock.run(10);
+    assert.deepEqual(told, []);
+    before.close();
+    sim.pins.set('D4', 0);
+    sim.clock.run(10);
+    assert.deepEqual(told, [10]);
+  });
+
   it('tells watchers of every change with its time', () => {
     const sim = openSim();
     const seen: unknown[] = [];
