@@ -13,6 +13,7 @@
  */
 import type { Bytes, Clock, Hal } from '../../hal/hal.ts';
 import type { LineConfig, MeterConfig } from '../board.ts';
+import type { Quantity } from '../link/messages.ts';
 import { encodeRequest, Fault } from '../protocols/modbus.ts';
 import type { Schedule } from '../schedule.ts';
 import { ModbusLine, type Transaction } from './line.ts';
@@ -99,6 +100,15 @@ export function quantitiesOf(meters: Meters, index: number): number[] {
     at = next;
   }
   return quantities;
+}
+
+/**
+ * @returns the latest reading of one quantity, in its steps on the wire; undefined: the unit does not measure it, does not
+ * know it, or did not answer the latest poll
+ */
+export function currentOf(meters: Meters, index: number, quantity: Quantity): number | undefined {
+  const at = quantitiesOf(meters, index).indexOf(quantity);
+  return at < 0 || meters.failures(index) > 0 ? undefined : meters.values(index)[at];
 }
 
 /** Who is told of readings. */
