@@ -4,8 +4,8 @@
  *
  * The off level may lie above the on level, at it or below it. A threshold with hysteresis would oscillate with the
  * last, so each edge is a latch of its own: it gets dark only while the light does not rise, and bright only while it
- * rises. Readings are not smoothed: a delay that one contrary reading restarts rejects headlights and lightning without
- * keeping any of them.
+ * rises. Levels are not compared with a median: a delay that one contrary reading restarts rejects headlights and
+ * lightning without keeping any of them.
  *
  * Source: TALQ 2.7.1 `PhotocellFunction` (on below `onLevel`, off above `offLevel`).
  */
@@ -37,9 +37,11 @@ export class Photocell {
   private _lux: number | undefined;
   private _lost = 0;
   private _stuck = 0;
+  /** Until when readings are not trusted; 0: the lamp has not changed since the latest trusted one. */
   private _blind = 0;
-  /** Logarithmic mean of the light; undefined: it begins anew. */
-  private _mean: number | undefined;
+  /** Logarithm of the latest trusted reading, and its mean over time. */
+  private _light = 0;
+  private _mean = 0;
 
   /**
    * @param _onLux lx below which it is dark, and `_offLux` above which it is bright
@@ -64,20 +66,22 @@ export class Photocell {
     if (lux !== this._lux) this._stuck = uptime + DAY;
     this._lux = lux;
     const most = Math.max(this._onLux, this._offLux);
+    const day = lux > Math.max(most, SUNRISE);
     const light = Math.log(lux + 1);
     if (before === undefined) {
       // The levels alone decide. Between them it stays as it was, or is dark: then the lamp is lit.
       this._dark = lux <= most && (lux < Math.min(this._onLux, this._offLux) || this._dark !== false);
       this._since = uptime - SHORTEST;
       this._asked = undefined;
-      this._mean = light;
-    } else if (uptime >= this._blind || lux > Math.max(most, SUNRISE)) {
-      if (this._mean === undefined) this._mean = light;
+      this._light = this._mean = light;
+    } else if (uptime >= this._blind || day) {
+      // What came with the lamp's change is no trend.
+      if (this._blind > 0) this._mean += light - this._light;
+      this._blind = 0;
+      this._light = light;
       this._mean += (light - this._mean) * share;
       const rises = light - this._mean > RISE;
-      const asks = before
-        ? lux > this._offLux && (rises || lux > Math.max(most, SUNRISE))
-        : lux < this._onLux && !rises;
+      const asks = before ? lux > this._offLux && (rises || day) : lux < this._onLux && !rises;
       if (!asks) this._asked = undefined;
       else if (this._asked === undefined) this._asked = uptime;
       else if (uptime - this._asked >= (before ? OFF_DELAY : ON_DELAY) && uptime - this._since >= SHORTEST) {
@@ -93,7 +97,7 @@ export class Photocell {
   /** The lamp has begun or ended a change of its level: what is measured next is no daylight. */
   changedLight(uptime: number): void {
     this._blind = uptime + BLIND;
-    this._asked = this._mean = undefined;
+    this._asked = undefined;
   }
 
   /** @returns whether it is dark; undefined while nothing was read, the sensor is silent, or its reading is stuck for a day. */

@@ -39,7 +39,8 @@ export interface Readings {
   ActiveEnergy: number;
   ExportedEnergy: number;
   ReactiveEnergy: number;
-  Illuminance: number;
+  /** Absent without a light sensor. */
+  Illuminance?: number;
 }
 
 /** Prefixes in front of the units of `Readings`. */
@@ -53,7 +54,7 @@ export function readProfile(name: string): MeterProfile {
 }
 
 /** @returns what a meter between the mains and the lamp sees now, and a light sensor if there is one */
-export function measure(world: World, mains: Mains, lamp: Lamp, light?: LightSensor): Partial<Readings> {
+export function measure(world: World, mains: Mains, lamp: Lamp, light?: LightSensor): Readings {
   const { watts, vars, wattHours, varHours } = lamp.load;
   const voltage = mains.voltage(world.now);
   const apparent = Math.hypot(watts, vars);
