@@ -14,6 +14,8 @@ import { Arbiter } from './control/arbiter.ts';
 import { InstallerTest } from './control/installer-test.ts';
 import { Lamp } from './control/lamp.ts';
 import { Light } from './control/light.ts';
+import { Night } from './control/night.ts';
+import { Photocell } from './control/photocell.ts';
 import { Presence } from './control/presence.ts';
 import { Protection } from './control/protection.ts';
 import { RAISED, Sensors } from './control/sensors.ts';
@@ -22,7 +24,7 @@ import { Timetable } from './control/timetable.ts';
 import { checkTimetable } from './control/timetable-check.ts';
 import { AnalogDriver } from './drivers/analog.ts';
 import { Supervisor } from './health/supervisor.ts';
-import { AckCode, Reason } from './link/messages.ts';
+import { AckCode, Quantity, Reason } from './link/messages.ts';
 import { type Controller, Session } from './link/session.ts';
 import { NO_SENSOR, NONE } from './link/timetable.ts';
 import { type Meters, openMeters } from './metering/meter.ts';
@@ -51,6 +53,10 @@ export class Firmware implements Controller {
   private _limits: readonly number[];
   private _sensors = new Sensors();
   private _timetable: Timetable;
+  /** The unit that measures light, -1 without one, and which of its values that is. */
+  private _light = -1;
+  private _luxAt = 0;
+  private _photocell: Photocell | undefined;
   private _presence: Presence | undefined;
   private _session: Session | undefined;
 
@@ -69,6 +75,8 @@ export class Firmware implements Controller {
     const lamp = new Lamp(hal.clock, schedule, driver, config.minimumLevel, this, config.softStart, light);
     this.lamp = lamp;
     this._timetable = new Timetable(settings, this._sensors, sunEvent);
+    const dark = board.photocell;
+    if (dark) this._photocell = new Photocell(dark.on, dark.off, new Night());
     const arbiter = new Arbiter(
       hal.clock,
       schedule,
@@ -76,7 +84,7 @@ export class Firmware implements Controller {
       settings,
       settings.defaultLevel(),
       lamp,
-      undefined,
+      this._photocell,
     );
     this.arbiter = arbiter;
     const hot = config.protection;
@@ -87,6 +95,12 @@ export class Firmware implements Controller {
       new InstallerTest(schedule, board.test, arbiter);
     }
     const boot = countBoot(hal.storage);
+    board.meters.forEach((meter, unit) => {
+      const at = meter.quantities.indexOf(Quantity.Illuminance);
+      if (at < 0) return;
+      this._light = unit;
+      this._luxAt = at;
+    });
     this.meters = openMeters(hal, schedule, board.lines, board.meters, this);
     if (site && board.network.kind !== 'none') this._session = new Session(hal, schedule, board, site, boot, this);
     if (board.presence) this._presence = new Presence(hal, schedule, board.presence, this);
@@ -169,14 +183,23 @@ export class Firmware implements Controller {
     session.touch();
   }
 
-  /** The lamp has reached another level. */
+  /** The lamp has begun a ramp, or reached another level. */
   changed(): void {
+    if (this._photocell) this._photocell.changedLight(this._clock.uptime());
     if (this._session) this._session.touch();
   }
 
-  /** A unit was read. */
+  /** A unit was read, or is lost. */
   reading(unit: number): void {
     if (this._session) this._session.reading(unit);
+    if (unit !== this._light) return;
+    const value = this.meters.failures(unit) > 0 ? undefined : this.meters.values(unit)[this._luxAt];
+    const lux = value === undefined ? undefined : value / 10;
+    const light = this._timetable.see(lux);
+    if (light !== NO_SENSOR) this._sensors.set(light, lux, 0);
+    const photocell = this._photocell;
+    const changed = photocell && photocell.sample(lux, this._clock.uptime());
+    if (changed || light !== NO_SENSOR) this.arbiter.wake();
   }
 
   /** A task threw. */

@@ -7,7 +7,7 @@ import { basename, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import Ajv from 'ajv';
 import { crc32 } from 'crc';
-import { compileProfile } from './meter-profile.mjs';
+import { compileProfile, QUANTITIES } from './meter-profile.mjs';
 
 /** @typedef {import('../firmware/board.ts').Board} Board */
 
@@ -87,6 +87,7 @@ export async function loadConfig(name, { directory = DIRECTORY } = {}) {
     checkHardware(config, report);
     checkLamp(config.lamp, report);
     checkMeters(config, profiles, report);
+    checkSensors(config, profiles, report);
     checkProgram(config, report);
   }
   if (faults.length > 0) throw new ConfigError(faults.map((fault) => `${file}: ${fault}`));
@@ -149,9 +150,10 @@ function readProfiles(meters, profiles, report) {
 }
 
 /** The pins that a configuration names: `[pointer, pin, is it an output]`. */
-function* pinsOf({ lamp, lines }) {
+function* pinsOf({ lamp, lines, presence }) {
   if (lamp.dim) yield ['/lamp/dim/pin', lamp.dim.pin, true];
   if (lamp.relay) yield ['/lamp/relay/pin', lamp.relay.pin, true];
+  if (presence) yield ['/presence/pin', presence.pin, false];
   for (const [index, line] of lines.entries()) {
     if (line.receive) yield [`/lines/${index}/receive`, line.receive, false];
     if (line.transmit) yield [`/lines/${index}/transmit`, line.transmit, true];
@@ -327,6 +329,15 @@ function checkMeters({ meters, lines, memoryClass }, profiles, report) {
 
 const minuteOf = (at) => Number(at.slice(0, 2)) * 60 + Number(at.slice(3));
 
+function checkSensors({ photocell, meters, installerTest, lamp }, profiles, report) {
+  if (photocell && !seesLight(meters, profiles)) report('/photocell', 'none of the meters measures light');
+  for (const [index, { level }] of (installerTest?.steps ?? []).entries()) {
+    if (level > 0 && level < lamp.minimumLevel) {
+      report(`/installerTest/steps/${index}/level`, `${level} % is below minimumLevel ${lamp.minimumLevel} %`);
+    }
+  }
+}
+
 function checkProgram({ program, memoryClass, lamp }, report) {
   for (const [index, point] of program.entries()) {
     if (index > 0 && minuteOf(point.at) <= minuteOf(program[index - 1].at)) {
@@ -374,6 +385,18 @@ function compileLight({ virtualLightOutput = 100, clo, maintenance }) {
 function compileCurve(curve) {
   if (Array.isArray(curve)) return curve.flatMap(({ volts, level }) => [level, volts]);
   return curve === 'linear' ? undefined : curve;
+}
+
+const ILLUMINANCE = QUANTITIES.indexOf('Illuminance');
+/** Lux of a photocell that nobody configured: off at twice the light. */
+const DARK = { onLux: 35, offLux: 70 };
+
+/** @returns {boolean} whether one of the units measures light */
+const seesLight = (meters, profiles) =>
+  meters.some(({ profile }) => profiles.get(profile)?.quantities.includes(ILLUMINANCE));
+
+function compilePhotocell({ photocell = DARK, meters }, profiles) {
+  return seesLight(meters, profiles) ? { on: photocell.onLux, off: photocell.offLux } : undefined;
 }
 
 /** @returns {Board} */
@@ -424,8 +447,10 @@ function compile(name, version, config, profiles) {
     network: { kind: network.kind, tls: network.tls, keepAlive: network.keepAliveSeconds },
     timetable: ownTimetable(program, config.utcOffsetMinutes),
     limits: limitsOf(config.memoryClass),
-    test: [],
-    testAlways: false,
+    presence: config.presence,
+    photocell: compilePhotocell(config, profiles),
+    test: (config.installerTest?.steps ?? []).flatMap(({ level, seconds }) => [level, milliseconds(seconds)]),
+    testAlways: config.installerTest?.always ?? false,
     reportPeriod: milliseconds(config.reportSeconds),
     watchdog: config.watchdogSeconds && milliseconds(config.watchdogSeconds),
   });

@@ -5,6 +5,7 @@ import type { World } from './clock.ts';
 import { Flash } from './flash.ts';
 import { openSim, type SimHal } from './index.ts';
 import type { Dial } from './network.ts';
+import { Daylight, LightSensor } from './plant/daylight.ts';
 import { type DimmingCurve, Lamp, type LampOptions } from './plant/lamp.ts';
 import { Mains } from './plant/mains.ts';
 import { addMeter, type MeterProfile, measure, readProfile } from './plant/modbus-meter.ts';
@@ -21,6 +22,8 @@ export interface ControllerOptions {
   seed?: string | number;
   /** Supply that several poles may share. */
   mains?: Mains;
+  /** Sky that several poles may share. */
+  daylight?: Daylight;
   lamp?: LampOptions;
   /** Way out to the network; absent: the host's TCP/IP. */
   dial?: Dial;
@@ -47,6 +50,8 @@ export interface Controller {
   readonly sim: SimHal;
   readonly lamp: Lamp;
   readonly mains: Mains;
+  /** What light sensors among the meters see. */
+  readonly light: LightSensor;
   /** Meters in the order of the board configuration; `connected = false` unplugs one. */
   readonly meters: readonly Unit[];
   /** Firmware of the boot that runs; undefined until it has started. */
@@ -86,7 +91,7 @@ function wireLamp(sim: SimHal, board: Board, lamp: Lamp): void {
   else lamp.relay(true);
 }
 
-function wireMeters(sim: SimHal, board: Board, mains: Mains, lamp: Lamp): Unit[] {
+function wireMeters(sim: SimHal, board: Board, mains: Mains, lamp: Lamp, light: LightSensor): Unit[] {
   const profiles = new Map<string, MeterProfile>();
   const segments = board.lines.map((line) => {
     const { baud, data = 8, parity = 'none', stop = 1 } = line;
@@ -98,7 +103,7 @@ function wireMeters(sim: SimHal, board: Board, mains: Mains, lamp: Lamp): Unit[]
   return board.meters.map(({ line, unit, profile: name }) => {
     const profile = profiles.get(name) ?? readProfile(name);
     profiles.set(name, profile);
-    return addMeter(segments[line], unit, profile, () => measure(sim.world, mains, lamp), METER_DELAY);
+    return addMeter(segments[line], unit, profile, () => measure(sim.world, mains, lamp, light), METER_DELAY);
   });
 }
 
@@ -112,7 +117,8 @@ export function openController(options: ControllerOptions): Controller {
   const lamp = new Lamp(world, mains, lampOf(board, options.lamp));
   if (saved) lamp.preset(saved.wattHours, saved.varHours);
   wireLamp(sim, board, lamp);
-  const meters = wireMeters(sim, board, mains, lamp);
+  const light = new LightSensor(world, options.daylight ?? new Daylight(), lamp);
+  const meters = wireMeters(sim, board, mains, lamp, light);
   let firmware: Firmware | undefined;
   sim.onBoot((hal) => {
     firmware = (options.start ?? start)(hal, board, site);
@@ -122,6 +128,7 @@ export function openController(options: ControllerOptions): Controller {
     sim,
     lamp,
     mains,
+    light,
     meters,
     get firmware() {
       return firmware;

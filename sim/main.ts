@@ -98,7 +98,7 @@ async function bench(options: Arguments, stopped: AbortSignal): Promise<void> {
   let street: Street;
   try {
     const site = siteOf(broker, gateway.brokerPort);
-    street = new Street({ board, lamps, site, seed, keep, world, log: (line) => log(line) });
+    street = new Street({ board, lamps, site, seed, keep, world, begin, log: (line) => log(line) });
   } catch (error) {
     await gateway.close();
     throw error;

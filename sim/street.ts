@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { World } from './clock.ts';
 import { type Controller, type ControllerOptions, openController } from './controller.ts';
 import type { Keep } from './keep.ts';
+import { Daylight } from './plant/daylight.ts';
 import { Mains } from './plant/mains.ts';
 
 export interface StreetOptions {
@@ -13,6 +14,8 @@ export interface StreetOptions {
   seed: number;
   keep?: Keep;
   world: World;
+  /** ms UTC at which the world began. */
+  begin: number;
   log(line: string): void;
 }
 
@@ -42,14 +45,15 @@ export class Street {
   #finished: Promise<void> = Promise.resolve();
 
   constructor(options: StreetOptions) {
-    const { board, lamps, site, seed, keep, world, log } = options;
+    const { board, lamps, site, seed, keep, world, begin, log } = options;
     this.#options = options;
     const mains = new Mains({ seed });
+    const daylight = new Daylight({ begin });
     const width = Math.max(2, String(lamps).length);
     this.poles = Array.from({ length: lamps }, (_, index) => {
       const id = `lamp-${String(index + 1).padStart(width, '0')}`;
       const onUncaught = (error: unknown) => log(`${id}: ${error}`);
-      return openController({ world, id, board, site, seed, mains, saved: keep?.load(id), onUncaught });
+      return openController({ world, id, board, site, seed, mains, daylight, saved: keep?.load(id), onUncaught });
     });
   }
 

@@ -33,6 +33,8 @@ const MINUTE = 60000;
 /** Degrees: the sun's upper limb at the horizon, with standard refraction. */
 const ZENITH = 90.833;
 const NEVER = 1e16;
+/** Readings of the light that must agree: half a minute of a sensor that is read every 10 s. */
+const AGREE = 3;
 
 /** Where the timetable lies. */
 export interface TimetableStore {
@@ -106,6 +108,8 @@ export class Timetable implements Plan {
   private _periods: number[] = [];
   private _numbers: number[] = [];
   private _latches: boolean[] = [];
+  /** The latest lux of the own light sensor, oldest first. */
+  private _recent: number[] = [];
 
   /** @param _sun computes rises and sets, see `sunEvent` */
   constructor(
@@ -159,15 +163,40 @@ export class Timetable implements Plan {
     }
   }
 
-  /** Tells of a light sensor's reading, so that periods know the last edge even while another program rules. */
-  reading(number: number, value: number): void {
+  /**
+   * The controller's own light sensor has measured `lux`, or is lost: undefined. Headlights and lightning are no daylight:
+   * the latest readings must agree that it is dark, and twice as many that it is bright.
+   * @returns the number of the sensor, `NO_SENSOR` when the gateway has given it none
+   */
+  see(lux: number | undefined): number {
     const bytes = this._open();
-    if (!bytes || this._numbers.indexOf(number) < 0) return;
-    const view = this._view;
+    const number = bytes ? this._view.getUint16(Head.Light) : NO_SENSOR;
+    const recent = this._recent;
+    if (lux === undefined || number === NO_SENSOR) {
+      this._recent = [];
+      return number;
+    }
+    if (recent.push(lux) > 2 * AGREE) recent.shift();
+    let low = lux;
+    let high = lux;
+    for (let i = 0; i < recent.length; i++) {
+      low = Math.min(low, recent[i]);
+      if (i >= recent.length - AGREE) high = Math.max(high, recent[i]);
+    }
+    this.reading(number, low, high);
+    return number;
+  }
+
+  /**
+   * A light sensor has measured between `low` and `high` lx for some time. Periods know the last edge also while another
+   * program rules.
+   */
+  reading(number: number, low: number, high: number): void {
+    if (!this._open()) return;
     for (let i = 0; i < this._numbers.length; i++) {
       if (this._numbers[i] !== number) continue;
-      if (value < view.getFloat32(this._periods[i] + Period.On)) this._latches[i] = true;
-      if (value > view.getFloat32(this._periods[i] + Period.Off)) this._latches[i] = false;
+      if (high < this._view.getFloat32(this._periods[i] + Period.On)) this._latches[i] = true;
+      if (low > this._view.getFloat32(this._periods[i] + Period.Off)) this._latches[i] = false;
     }
   }
 

@@ -4,6 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import type { World } from '../clock.ts';
+import type { LightSensor } from './daylight.ts';
 import type { Lamp } from './lamp.ts';
 import type { Mains } from './mains.ts';
 import type { RtuSegment, Unit } from './rtu-segment.ts';
@@ -26,7 +27,7 @@ export interface ProfileRegister {
   scale?: number;
 }
 
-/** What a meter measures: V, A, W, var, VA, Hz, Wh and varh. */
+/** What a meter or a light sensor measures: V, A, W, var, VA, Hz, Wh, varh and lx. */
 export interface Readings {
   SupplyVoltage: number;
   SupplyCurrent: number;
@@ -38,6 +39,8 @@ export interface Readings {
   ActiveEnergy: number;
   ExportedEnergy: number;
   ReactiveEnergy: number;
+  /** Absent without a light sensor. */
+  Illuminance?: number;
 }
 
 /** Prefixes in front of the units of `Readings`. */
@@ -50,8 +53,8 @@ export function readProfile(name: string): MeterProfile {
   return JSON.parse(readFileSync(new URL(`../../board-configs/profiles/${name}.json`, import.meta.url), 'utf8'));
 }
 
-/** @returns what a meter between the mains and the lamp sees now */
-export function measure(world: World, mains: Mains, lamp: Lamp): Readings {
+/** @returns what a meter between the mains and the lamp sees now, and a light sensor if there is one */
+export function measure(world: World, mains: Mains, lamp: Lamp, light?: LightSensor): Readings {
   const { watts, vars, wattHours, varHours } = lamp.load;
   const voltage = mains.voltage(world.now);
   const apparent = Math.hypot(watts, vars);
@@ -67,6 +70,10 @@ export function measure(world: World, mains: Mains, lamp: Lamp): Readings {
     ExportedEnergy: 0,
     // The register counts what is imported; a leading load exports reactive energy.
     ReactiveEnergy: Math.max(0, varHours),
+    // Not computed for the many meters that do not measure light.
+    get Illuminance() {
+      return light?.illuminance;
+    },
   };
 }
 
@@ -108,7 +115,7 @@ export function addMeter(
   segment: RtuSegment,
   unit: number,
   profile: MeterProfile,
-  read: () => Readings,
+  read: () => Partial<Readings>,
   delay?: number,
 ): Unit {
   const size = Math.max(...profile.registers.map(({ address, type }) => address + WIDTH[type]));
@@ -125,7 +132,9 @@ export function addMeter(
       refresh: () => {
         const readings = read();
         for (const register of profile.registers) {
-          writeRegister(registers, register, readings[register.quantity], profile.wordOrder === 'CDAB');
+          const value = readings[register.quantity];
+          if (value === undefined) throw new Error(`nothing here measures ${register.quantity}`);
+          writeRegister(registers, register, value, profile.wordOrder === 'CDAB');
         }
       },
     },

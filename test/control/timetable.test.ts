@@ -20,7 +20,7 @@ function open({ config, history }: Case): Timetable {
     } else if (happening.type === 'reading') {
       const number = numberOf(happening.address) as number;
       sensors.set(number, happening.value, 0);
-      if (happening.value !== undefined) timetable.reading(number, happening.value);
+      if (happening.value !== undefined) timetable.reading(number, happening.value, happening.value);
     }
   }
   return timetable;

@@ -73,7 +73,7 @@ function act(step: Step, arbiter: Arbiter, sensors: Sensors, timetable: Timetabl
   else if (step.kind === 'sensor') sensors.hear(number, step.value === 1 ? RAISED : step.at, step.at);
   else if (step.kind === 'reading') {
     sensors.set(number, step.value, 0);
-    if (step.value !== undefined) timetable.reading(number, step.value);
+    if (step.value !== undefined) timetable.reading(number, step.value, step.value);
   }
   arbiter.run();
 }

@@ -117,7 +117,7 @@ export class Live {
     } else {
       const number = numberOf(happening.address) as number;
       this.#sensors.set(number, happening.value, 0);
-      if (happening.value !== undefined) this.#timetable.reading(number, happening.value);
+      if (happening.value !== undefined) this.#timetable.reading(number, happening.value, happening.value);
     }
     this.arbiter.run();
   }
