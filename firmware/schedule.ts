@@ -12,7 +12,7 @@ const RETRY = 60000.25;
 /** ms: timers are set again at least this often; HAL timers end below 2^31. */
 const LONGEST = 3600000;
 /** Tasks at most. */
-const MOST = 12;
+const MOST = 20;
 /** A task that has nothing to do. Beyond any uptime: 300,000 years in ms. */
 export const NEVER = 1e16;
 

@@ -48,12 +48,12 @@ export const enum BirthKey {
   Control = 5,
   /** %: lowest lit level. */
   MinimumLevel = 6,
-  /** %: level without program, clock or link. */
-  DefaultLevel = 7,
   /** Array, an item a Modbus unit: [unit address, profile name, [quantity codes]]. */
-  Units = 8,
+  Units = 7,
   /** What a timetable may hold: [bytes, rules, programs, switch points a program]. */
-  Limits = 9,
+  Limits = 8,
+  /** %: level without program, clock or link. */
+  DefaultLevel = 9,
   /** CRC-32 (IEEE 802.3) of the timetable in force; absent without one. */
   Timetable = 10,
   /** Number of presence inputs, 0 or 1. */

@@ -39,7 +39,7 @@ export interface Remembered {
   check(): number | undefined;
 }
 
-/** The birth's items before the default level: they stay the same until the next boot. @returns CBOR items, no message. */
+/** The birth's items that stay the same until the next boot. @returns CBOR items, no message; undefined when too long. */
 export function birthHead(writer: CborWriter, hal: Hal, board: Board, boot: number): Bytes | undefined {
   const reset = ['unknown', 'power', 'watchdog', 'software', 'brownout'].indexOf(hal.system.resetReason);
   writer.pairs(BirthKey.Protocol, [PROTOCOL_VERSION]);
@@ -49,11 +49,6 @@ export function birthHead(writer: CborWriter, hal: Hal, board: Board, boot: numb
   writer.text(board.version);
   const control = board.lamp.dim ? ControlType.Analog : ControlType.Switch;
   writer.pairs(BirthKey.Boot, [boot, Math.max(reset, ResetCode.Unknown), control, board.lamp.minimumLevel]);
-  return writer.finish();
-}
-
-/** The birth's items after the default level that stay the same. @returns as `birthHead` */
-export function birthTail(writer: CborWriter, board: Board): Bytes | undefined {
   writer.number(BirthKey.Units);
   writer.array(board.meters.length);
   for (const meter of board.meters) {
@@ -69,20 +64,17 @@ export function birthTail(writer: CborWriter, board: Board): Bytes | undefined {
   return writer.finish();
 }
 
-/** @returns the birth message, from what `birthHead` and `birthTail` gave; undefined when it is too long. */
+/** @returns the birth message, from what `birthHead` gave; undefined when it is too long. */
 export function birth(
   writer: CborWriter,
   head: Bytes,
-  tail: Bytes,
   kept: Remembered,
   presence: number | undefined,
 ): Bytes | undefined {
   const check = kept.check();
   writer.map(10 + (check === undefined ? 0 : 1) + (presence === undefined ? 0 : 1));
   writer.raw(head);
-  writer.pairs(BirthKey.DefaultLevel, [kept.defaultLevel()]);
-  writer.raw(tail);
-  writer.pairs(BirthKey.Timetable, [check, presence === undefined ? undefined : 1]);
+  writer.pairs(BirthKey.DefaultLevel, [kept.defaultLevel(), check, presence === undefined ? undefined : 1]);
   return writer.finish();
 }
 

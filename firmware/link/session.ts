@@ -11,7 +11,6 @@ import { AckKey, GROUP_ROOT, Leaf, Quantity, TimeKey, TOPIC_ROOT } from './messa
 import {
   birth,
   birthHead,
-  birthTail,
   type Decision,
   type Light,
   type Readings,
@@ -59,9 +58,8 @@ export class Session {
   private _powers: number[] = [];
   /** Which of a unit's values is its active power; -1 none. */
   private _powerAt: number[] = [];
-  /** What stays the same in birth messages, before and after the default level. */
+  /** What stays the same in birth messages. */
   private _head: Bytes;
-  private _tail: Bytes;
   /** The link came up, and the birth is still to be told. */
   private _unborn = 0;
   /** Topic of the neighbours' presence; empty without a group. */
@@ -82,7 +80,6 @@ export class Session {
     this._period = board.reportPeriod;
     for (const meter of board.meters) this._powerAt.push(meter.quantities.indexOf(Quantity.ActivePower));
     this._head = birthHead(this._writer, _hal, board, _boot) as Bytes;
-    this._tail = birthTail(this._writer, board) as Bytes;
     this._root = `${TOPIC_ROOT}/${id}/`;
     const subscriptions = [this._root + Leaf.Command, this._root + Leaf.Time];
     this._group = site.group === undefined ? '' : `${GROUP_ROOT}/${site.group}`;
@@ -143,7 +140,7 @@ export class Session {
     const owner = this._owner;
     if (this._unborn) {
       this._unborn = 0;
-      this._send(Leaf.Birth, birth(writer, this._head, this._tail, owner.settings, owner.presence), true);
+      this._send(Leaf.Birth, birth(writer, this._head, owner.settings, owner.presence), true);
       this._send(Leaf.Link, new Uint8Array([1]), true);
     }
     this._number++;

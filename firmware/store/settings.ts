@@ -4,11 +4,8 @@
  */
 import type { Bytes, Storage } from '../../hal/hal.ts';
 import type { LampCommand } from '../control/command.ts';
-import { Reason } from '../link/messages.ts';
-import { CborWriter, decode } from '../protocols/cbor.ts';
+import { readText, writeText } from '../protocols/text.ts';
 
-/** Bytes of the record of two overrides with references of 64 bytes. */
-const RECORD = 224;
 const TIMETABLE = 'timetable';
 const LEVEL = 'level';
 const OVERRIDES = 'overrides';
@@ -54,52 +51,24 @@ export class Settings {
     this._storage.write(LEVEL, new Uint8Array([level]));
   }
 
-  /** Both slots at once: the override in action, and the one that waits. */
+  /** Both slots at once: the override in action, and the one that waits. Throws when storage is full. */
   setOverrides(running: LampCommand | undefined, pending: LampCommand | undefined): void {
-    const writer = new CborWriter(RECORD);
-    writer.array(2);
-    put(writer, running);
-    put(writer, pending);
-    this._storage.write(OVERRIDES, writer.finish() as Bytes);
+    // Native text costs no functions; members that are undefined are left out of it.
+    const text = JSON.stringify([running || 0, pending || 0]);
+    const bytes = new Uint8Array(text.length);
+    writeText(bytes, 0, text);
+    this._storage.write(OVERRIDES, bytes);
   }
 
-  /** @returns the override in action and the one that waits. */
+  /** @returns the override in action and the one that waits, both undefined when what is stored makes no sense. */
   overrides(): (LampCommand | undefined)[] {
     const bytes = this._storage.read(OVERRIDES);
-    const slots = bytes && (decode(bytes) as unknown[] | undefined);
-    return slots && slots.length === 2 ? [take(slots[0]), take(slots[1])] : [];
+    try {
+      const slots = bytes && JSON.parse(readText(bytes, 0, bytes.length));
+      if (slots) return [slots[0] || undefined, slots[1] || undefined];
+    } catch (_damaged) {
+      // As if there were none: the plan or the default level rules.
+    }
+    return [];
   }
-}
-
-function put(writer: CborWriter, command: LampCommand | undefined): void {
-  if (!command) {
-    writer.simple(null);
-    return;
-  }
-  writer.array(6);
-  const numbers = [command.level, command.start, command.expiration, command.rampTo, command.rampFrom];
-  for (const number of numbers) {
-    if (number === undefined) writer.simple(null);
-    else writer.number(number);
-  }
-  if (command.reference === undefined) writer.simple(null);
-  else writer.text(command.reference);
-}
-
-function take(slot: unknown): LampCommand | undefined {
-  const fields = slot as (number | null)[] | null;
-  if (!fields || fields.length !== 6) return undefined;
-  return {
-    level: fields[0] as number,
-    reason: Reason.Override,
-    start: known(fields[1]),
-    expiration: known(fields[2]),
-    rampTo: known(fields[3]),
-    rampFrom: known(fields[4]),
-    reference: known(fields[5]) as unknown as string | undefined,
-  };
-}
-
-function known(value: number | null): number | undefined {
-  return value === null ? undefined : value;
 }

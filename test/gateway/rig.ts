@@ -59,7 +59,7 @@ export function birth(replaced: Record<number, unknown> = {}): Map<number, unkno
       [4, 1],
       [5, 1],
       [6, 10],
-      [7, 100],
+      [9, 100],
       [8, [UNIT]],
     ],
     replaced,
