@@ -8,15 +8,7 @@ import { CborWriter, decode } from '../protocols/cbor.ts';
 import type { Schedule } from '../schedule.ts';
 import { type Orders, obey } from './commands.ts';
 import { AckKey, GROUP_ROOT, Leaf, Quantity, TimeKey, TOPIC_ROOT } from './messages.ts';
-import {
-  birth,
-  birthHead,
-  type Decision,
-  type Light,
-  type Readings,
-  type Remembered,
-  report,
-} from './reports.ts';
+import { birth, birthHead, type Decision, type Light, type Readings, type Remembered, report } from './reports.ts';
 import { Uplink } from './uplink.ts';
 
 /** ms between the first change and the report that tells it: a ramp's end and a reading travel together. */

@@ -156,8 +156,8 @@ describe('TALQ assign commands', () => {
     assert.equal(refusalOf(await patch(path, 'AttributeLevelState', level(60))), '422 overrideCommandNotValid');
     assert.equal((await read(path)).value.value, 40);
     controller.answer = () => AckCode.Done;
-    await controller.greet(birth({ 3: 8, 7: 40 }), report({ 7: 8 }));
-    await controller.greet(birth({ 3: 9, 7: 100 }), report({ 7: 9 }));
+    await controller.greet(birth({ 3: 8, 9: 40 }), report({ 7: 8 }));
+    await controller.greet(birth({ 3: 9, 9: 100 }), report({ 7: 9 }));
     await controller.until(() => controller.commands.length === 3);
     assert.equal(controller.commands[2].get(2), 40);
   });
@@ -313,7 +313,7 @@ describe('TALQ assign commands', () => {
     const invalid = async (address = lamp) => (await read('lampActuator1/invalidCalendar', address)).value;
 
     it('refuses it as a whole when the birth told the limits', async () => {
-      const small = await rig.join('PAR-0002', birth({ 9: [100, 32, 16, 16] }));
+      const small = await rig.join('PAR-0002', birth({ 8: [100, 32, 16, 16] }));
       const address = await rig.address('PAR-0002');
       const big = program(
         'big',
@@ -360,10 +360,10 @@ describe('TALQ assign commands', () => {
     it('114 gives the default level to a lamp whose new firmware holds less, and the calendar when it holds it again', async () => {
       await assign(assignment('a', lamp));
       const first = checkOf(timetables(controller)[0]);
-      await controller.greet(birth({ 3: 8, 9: [10, 32, 16, 16], 10: first }), report({ 7: 8 }));
+      await controller.greet(birth({ 3: 8, 8: [10, 32, 16, 16], 10: first }), report({ 7: 8 }));
       assert.equal((await timetable(controller, 2)).length, 0);
       assert.equal(await invalid(), true);
-      await controller.greet(birth({ 3: 9, 9: [4000, 32, 16, 16], 10: 0 }), report({ 7: 9 }));
+      await controller.greet(birth({ 3: 9, 8: [4000, 32, 16, 16], 10: 0 }), report({ 7: 9 }));
       assert.equal(checkOf(await timetable(controller, 3)), first);
       assert.equal(await invalid(), false);
     });
@@ -456,7 +456,7 @@ describe('assign commands that end late', () => {
 
   it('announces its services again when a smaller controller joins', async () => {
     const before = cms.received.length;
-    await rig.join('PAR-0003', birth({ 9: [2048, 20, 10, 12] }));
+    await rig.join('PAR-0003', birth({ 8: [2048, 20, 10, 12] }));
     await cms.until(before + 2);
     const { method, path, body } = cms.received[before];
     assert.deepEqual([method, path], ['POST', '/services']);

@@ -208,7 +208,7 @@ describe('sensors and feedback', () => {
   });
 
   it('gives a unit that measures 20.5 lx a light sensor', async () => {
-    await rig.join('PAR-0003', birth({ 8: [[1, 'lux', [10]]] }), report({ 10: [[12, 205]] }));
+    await rig.join('PAR-0003', birth({ 7: [[1, 'lux', [10]]] }), report({ 10: [[12, 205]] }));
     const { value, timestamp } = await read(`${await rig.address('PAR-0003')}/lightSensor1/lightLevel`);
     assert.deepEqual([value, timestamp], [20.5, iso(T0 - 12000)]);
   });
@@ -340,8 +340,8 @@ describe('sensors and feedback', () => {
     const { fleet } = rig.gateway;
     const before = fleet.dropped;
     const wrong: [Leaf, unknown][] = [
-      [Leaf.Birth, birth({ 9: [1, 2, 3] })],
-      [Leaf.Birth, birth({ 9: [1, 2, 3, 256] })],
+      [Leaf.Birth, birth({ 8: [1, 2, 3] })],
+      [Leaf.Birth, birth({ 8: [1, 2, 3, 256] })],
       [Leaf.Birth, birth({ 10: -1 })],
       [Leaf.Birth, birth({ 11: 2 })],
       [Leaf.Report, report({ 0: 9, 11: 256 })],

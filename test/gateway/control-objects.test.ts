@@ -20,7 +20,7 @@ import { birth, CMS, Rig, refusalOf, report } from './rig.ts';
 
 const OTHER = '7c0f6a6e-91c1-4e0d-8f63-0f7d6c1c2b3a';
 /** What a controller holds: bytes, rules, programs, switch points a program. */
-const LIMITS = (...limits: number[]) => birth({ 9: limits });
+const LIMITS = (...limits: number[]) => birth({ 8: limits });
 const NIGHT = program(
   'prog-night',
   [
@@ -59,7 +59,7 @@ describe('TALQ control programs and calendars', () => {
   });
 
   it('93 takes every kind of active period, control, effect and operation, and gives them back unchanged', async () => {
-    await rig.join('PAR-0001', birth({ 8: [[1, 'lux', [10]]], 11: 1 }), report({ 10: [null] }));
+    await rig.join('PAR-0001', birth({ 7: [[1, 'lux', [10]]], 11: 1 }), report({ 10: [null] }));
     const lamp = await rig.address('PAR-0001');
     const light = { sensorAddresses: [`${lamp}/lightSensor1`] };
     const effect = (operation: string) => ({ type: 'FixedControlEffect', source: {}, operation, command: command(9) });

@@ -15,7 +15,7 @@ describe('TALQ services, classes and devices', () => {
   before(async () => {
     rig = await Rig.start();
     await rig.join('PAR-0001');
-    await rig.join('PAR-0002', birth({ 1: 'esp32', 5: 0, 6: 100, 8: [] }), report({ 3: 100, 4: 100, 10: [] }));
+    await rig.join('PAR-0002', birth({ 1: 'esp32', 5: 0, 6: 100, 7: [] }), report({ 3: 100, 4: 100, 10: [] }));
     await rig.join('PAR-0003');
     lamp = await rig.address('PAR-0001');
   });
@@ -375,7 +375,7 @@ describe('TALQ services, classes and devices', () => {
 
   it('66 gives two metered units an electrical meter each, W and kW in the ratio 1000', async () => {
     const second = [2, 'sdm120', [2, 7]];
-    await rig.join('PAR-0005', birth({ 8: [UNIT, second] }), report({ 10: [null, [0, 505, 1000]] }));
+    await rig.join('PAR-0005', birth({ 7: [UNIT, second] }), report({ 10: [null, [0, 505, 1000]] }));
     const address = await rig.address('PAR-0005');
     assert.equal((await attribute('electricalMeter2/totalPower', address)).value, 0.0505);
     assert.deepEqual(await attribute('electricalMeter1/totalPower', address), { type: 'AttributeFloat' });

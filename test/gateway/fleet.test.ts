@@ -154,7 +154,7 @@ describe('messages from the field', () => {
     receive(Leaf.Report, report());
     receive(Leaf.Birth, birth({ 3: 8 }));
     assert.deepEqual(fleet.controllers.get('a')?.readings[0][0], { value: 2315, time: T0 - 12000 });
-    receive(Leaf.Birth, birth({ 8: [UNIT, UNIT] }));
+    receive(Leaf.Birth, birth({ 7: [UNIT, UNIT] }));
     assert.equal(fleet.controllers.get('a')?.readings[0][0], undefined);
     clock.close();
   });

@@ -59,8 +59,8 @@ export function birth(replaced: Record<number, unknown> = {}): Map<number, unkno
       [4, 1],
       [5, 1],
       [6, 10],
+      [7, [UNIT]],
       [9, 100],
-      [8, [UNIT]],
     ],
     replaced,
   );
