@@ -74,7 +74,9 @@ export class Photocell {
       this._since = uptime - SHORTEST;
       this._asked = undefined;
       this._light = this._mean = light;
-    } else if (uptime >= this._blind || day) {
+    } else if (uptime < this._blind && !day) {
+      this._asked = undefined;
+    } else {
       // What came with the lamp's change is no trend.
       if (this._blind > 0) this._mean += light - this._light;
       this._blind = 0;
@@ -97,7 +99,6 @@ export class Photocell {
   /** The lamp has begun or ended a change of its level: what is measured next is no daylight. */
   changedLight(uptime: number): void {
     this._blind = uptime + BLIND;
-    this._asked = undefined;
   }
 
   /** @returns whether it is dark; undefined while nothing was read, the sensor is silent, or its reading is stuck for a day. */
