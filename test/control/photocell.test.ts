@@ -172,6 +172,15 @@ describe('photocell', () => {
     assert.equal(bench.dark, false);
   });
 
+  it('does not count headlights before the 60 s of a level change together with others after it', () => {
+    const bench = new Bench(35, 70).run(6 * HOUR, 0.2).run(POLL, 300);
+    bench.photocell.changedLight(bench.now);
+    bench.run(50 * SECOND, 0.2).run(20 * SECOND, 300);
+    assert.equal(bench.dark, true);
+    bench.run(MINUTE, 300);
+    assert.equal(bench.dark, false);
+  });
+
   it('stays bright from 18 to 35 lx of a dawn of 4 h, as in the far north', () => {
     const bench = new Bench(35, 18).run(6 * HOUR, 0.2).fade(4 * HOUR, 0.2, 400);
     assert.deepEqual(
