@@ -4,8 +4,8 @@
  *
  * The off level may lie above the on level, at it or below it. A threshold with hysteresis would oscillate with the
  * last, so each edge is a latch of its own: it gets dark only while the light does not rise, and bright only while it
- * rises. Levels are not compared with a median: a delay that one contrary reading restarts rejects headlights and
- * lightning without keeping any of them.
+ * rises or is beyond doubt that of the day. Levels are not compared with a median: a delay that one contrary reading
+ * restarts rejects headlights and lightning without keeping any of them.
  *
  * Source: TALQ 2.7.1 `PhotocellFunction` (on below `onLevel`, off above `offLevel`).
  */
