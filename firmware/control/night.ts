@@ -60,7 +60,7 @@ export class Night {
   next(uptime: number): number {
     const dark = this.dark(uptime);
     if (dark === undefined) return NEVER;
-    const end = dark ? Math.min(DAY, this._length() + 2 * MARGIN) : DAY;
+    const end = dark ? this._length() + 2 * MARGIN : DAY;
     return Math.min(Math.round(uptime - this._phase(uptime)) + end, this._dusk + VALID);
   }
 

@@ -4,8 +4,8 @@
  *
  * The off level may lie above the on level, at it or below it. A threshold with hysteresis would oscillate with the
  * last, so each edge is a latch of its own: it gets dark only while the light does not rise, and bright only while it
- * rises. Levels are not compared with a median: a delay that one contrary reading restarts rejects headlights and
- * lightning without keeping any of them.
+ * rises or is beyond doubt that of the day. Levels are not compared with a median: a delay that one contrary reading
+ * restarts rejects headlights and lightning without keeping any of them.
  *
  * Source: TALQ 2.7.1 `PhotocellFunction` (on below `onLevel`, off above `offLevel`).
  */
@@ -74,7 +74,9 @@ export class Photocell {
       this._since = uptime - SHORTEST;
       this._asked = undefined;
       this._light = this._mean = light;
-    } else if (uptime >= this._blind || day) {
+    } else if (uptime < this._blind && !day) {
+      this._asked = undefined;
+    } else {
       // What came with the lamp's change is no trend.
       if (this._blind > 0) this._mean += light - this._light;
       this._blind = 0;
@@ -97,7 +99,6 @@ export class Photocell {
   /** The lamp has begun or ended a change of its level: what is measured next is no daylight. */
   changedLight(uptime: number): void {
     this._blind = uptime + BLIND;
-    this._asked = undefined;
   }
 
   /** @returns whether it is dark; undefined while nothing was read, the sensor is silent, or its reading is stuck for a day. */

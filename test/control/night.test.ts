@@ -71,11 +71,14 @@ describe('learned night', () => {
     night.edge(true, 2 * DAY + 20 * HOUR);
     night.edge(false, 3 * DAY + 21 * HOUR);
     assert.equal(night.dark(15 * DAY + 20 * HOUR), undefined);
+    assert.equal(predicted(learned(25, 0, 25), 4), undefined);
   });
 
   it('learns anew from the second night that differs, and after 14 days without one', () => {
     assert.equal(predicted(learned(8, 8, 9, 9), 4), undefined);
     assert.deepEqual(predicted(learned(8, 8, 9, 9, 9), 5), [19.5, 29.5]);
+    assert.deepEqual(predicted(learned(8, 9, 9), 3), [19.5, 29.5]);
+    assert.deepEqual(predicted(learned(8, 8, 9, 8, 9), 5), [19.5, 28.5]);
     const late = learned(8, 8, ...Array(14).fill(0), 10, 10);
     assert.deepEqual(predicted(late, 18), [19.5, 30.5]);
   });

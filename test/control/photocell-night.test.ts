@@ -4,7 +4,7 @@ import { Night } from '../../firmware/control/night.ts';
 import { Photocell } from '../../firmware/control/photocell.ts';
 import { Quantity } from '../../firmware/link/messages.ts';
 import type { Firmware } from '../../firmware/main.ts';
-import { type Meters, openMeters, quantitiesOf } from '../../firmware/metering/meter.ts';
+import { type Meters, openMeters } from '../../firmware/metering/meter.ts';
 import { Schedule } from '../../firmware/schedule.ts';
 import type { DigitalOutput, Hal } from '../../hal/hal.ts';
 import { loadBoard } from '../../scripts/board-config.mjs';
@@ -13,6 +13,7 @@ import { World } from '../../sim/clock.ts';
 import { openController } from '../../sim/controller.ts';
 import { Daylight } from '../../sim/plant/daylight.ts';
 import { readProfile } from '../../sim/plant/modbus-meter.ts';
+import { latest } from '../metering/latest.ts';
 
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
@@ -28,12 +29,6 @@ const PAIRS = [
 
 /** ms after noon of an instant in UTC; hours before 12 belong to the next day. */
 const at = (hour: number, minute: number, second = 0) => ((hour + 12) % 24) * HOUR + minute * MINUTE + second * SECOND;
-
-/** @returns steps of the wire, undefined when the unit does not measure it or did not answer the latest poll */
-function latest(meters: Meters, unit: number, quantity: Quantity): number | undefined {
-  const at = quantitiesOf(meters, unit).indexOf(quantity);
-  return at < 0 || meters.failures(unit) > 0 ? undefined : meters.values(unit)[at];
-}
 
 /** A controller that has a relay, a photocell and no clock. */
 class Pole {

@@ -157,10 +157,36 @@ describe('photocell', () => {
     };
     busy(30 * MINUTE, 390);
     assert.equal(bench.dark, true);
-    busy(100 * SECOND, 410);
+    busy(50 * SECOND, 410);
     assert.equal(bench.dark, true, 'a delay that is not over yet');
-    bench.run(70 * SECOND, 410);
+    busy(50 * SECOND, 410);
     assert.equal(bench.dark, false);
+  });
+
+  it('takes 100 lx that its lamp adds along a ramp of 50 s for no dawn, and 60 lx of dawn on top of them for one', () => {
+    const bench = new Bench(35, 70).run(6 * HOUR, 0.2);
+    bench.photocell.changedLight(bench.now);
+    bench.run(50 * SECOND, (share) => 0.2 + 100 * share).run(2 * HOUR, 100.2);
+    assert.equal(bench.dark, true);
+    bench.run(10 * MINUTE, (share) => 100.2 + 60 * share);
+    assert.equal(bench.dark, false);
+  });
+
+  it('does not count headlights before the 60 s of a level change together with others after it', () => {
+    const bench = new Bench(35, 70).run(6 * HOUR, 0.2).run(POLL, 300);
+    bench.photocell.changedLight(bench.now);
+    bench.run(50 * SECOND, 0.2).run(20 * SECOND, 300);
+    assert.equal(bench.dark, true);
+    bench.run(MINUTE, 300);
+    assert.equal(bench.dark, false);
+  });
+
+  it('stays bright from 18 to 35 lx of a dawn of 4 h, as in the far north', () => {
+    const bench = new Bench(35, 18).run(6 * HOUR, 0.2).fade(4 * HOUR, 0.2, 400);
+    assert.deepEqual(
+      bench.edges.map(([, dark]) => dark),
+      [true, false],
+    );
   });
 
   it('is lost after 60 s of silence, says when, and decides again at the next reading', () => {

@@ -64,8 +64,8 @@ describe('messages from the field', () => {
       4: 5,
       5: 2,
       6: 101,
-      7: -1,
-      8: [[1, 'x', [99]]],
+      7: [[1, 'x', [99]]],
+      9: -1,
     })) {
       assert.ok(decodeBirth(encode(birth({ [key]: value }))) instanceof Error, `birth ${key}`);
       assert.ok(decodeBirth(encode(birth({ [key]: undefined }))) instanceof Error, `birth without ${key}`);

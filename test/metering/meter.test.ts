@@ -1,15 +1,19 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import type { MeterConfig } from '../../firmware/board.ts';
+import { Quantity } from '../../firmware/link/messages.ts';
 import { addressOf, type Meters, openMeters, profileOf, quantitiesOf } from '../../firmware/metering/meter.ts';
 import { Schedule } from '../../firmware/schedule.ts';
 import { compileProfile } from '../../scripts/meter-profile.mjs';
 import { type Burst, FakeLine } from './fake-line.ts';
+import { latest } from './latest.ts';
 import { ServerUnit, sdm120Registers, sealed } from './units.ts';
 
-const sdm120 = compileProfile(
-  JSON.parse(readFileSync(new URL('../../board-configs/profiles/sdm120.json', import.meta.url), 'utf8')),
-);
+const compiled = (name: string) =>
+  compileProfile(
+    JSON.parse(readFileSync(new URL(`../../board-configs/profiles/${name}.json`, import.meta.url), 'utf8')),
+  );
+const sdm120 = compiled('sdm120');
 
 describe('Meters', () => {
   let bus: FakeLine;
@@ -88,6 +92,22 @@ describe('Meters', () => {
     bus.clock.run(60_000);
     const starts = bus.sent.filter(({ bytes }) => bytes[0] === 2 && bytes[3] === 0).map(({ start }) => start);
     for (let i = 1; i < starts.length; i++) assert.ok(Math.abs(starts[i] - starts[i - 1] - 10_000) < 50);
+  });
+
+  it('read a SEN0644 played by jsmodbus beside an SDM120 on one line, and know 35.2 lx no longer when it is unplugged', async () => {
+    const sensor = { ...compiled('sen0644'), profile: 'sen0644' };
+    await start([meter(1), meter(2, sensor)]);
+    (servers.get(2) as ServerUnit).holding.writeUInt32BE(35_249, 4);
+    bus.clock.run(12_000);
+    assert.deepEqual([quantitiesOf(meters, 1), meters.values(1)], [[10], [352]]);
+    assert.deepEqual(meters.values(0), expected(231));
+    assert.equal(latest(meters, 1, Quantity.Illuminance), 352);
+    assert.equal(latest(meters, 0, Quantity.Frequency), 4998);
+    assert.equal(latest(meters, 0, Quantity.Illuminance), undefined);
+    spoil = (unit, answer) => (unit === 2 ? [] : [{ at: 40 + answer.length * 4, bytes: answer }]);
+    bus.clock.run(12_000);
+    assert.deepEqual(meters.values(1), [352]);
+    assert.equal(latest(meters, 1, Quantity.Illuminance), undefined);
   });
 
   it('poll two lines side by side, each its own units', async () => {

@@ -64,6 +64,24 @@ describe('Meter profiles', () => {
     assert.ok(plan.every((number) => Number.isInteger(number) && number >= 0 && number <= 65535));
   });
 
+  it('read a SEN0644 with one request of 2 holding registers, and the 12,345.678 lx of its reply as 123457 steps', () => {
+    const profile = profileOf('sen0644');
+    const { plan, quantities: codes } = compileProfile(profile);
+    assert.deepEqual(requestsOf(plan), [[3, 2, 2, 1]]);
+    assert.deepEqual(codes, [messages.Quantity.Illuminance]);
+    assert.deepEqual(decoded(profile, bytes('01 03 04 00 BC 61 4E')), [123457]);
+    // 200 klx is the end of its range; 2 Mlx are none.
+    assert.deepEqual(decoded(profile, bytes('01 03 04 0B EB C2 00')), [2_000_000]);
+    assert.deepEqual(decoded(profile, bytes('01 03 04 77 35 94 00')), [Number.NaN]);
+  });
+
+  it('read an RS-GZ with one request of 2 holding registers from 7, in lx', () => {
+    const profile = profileOf('rs-gz');
+    assert.deepEqual(requestsOf(compileProfile(profile).plan), [[3, 7, 2, 1]]);
+    assert.deepEqual(decoded(profile, bytes('01 03 04 00 01 86 A0')), [1_000_000]);
+    assert.deepEqual([profile.serial.baud, profileOf('sen0644').serial.baud], [4800, 9600]);
+  });
+
   it('of every file compile', () => {
     const names = readdirSync(DIRECTORY).filter((name) => name.endsWith('.json') && name !== 'schema.json');
     assert.ok(names.length > 0);

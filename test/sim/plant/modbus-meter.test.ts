@@ -85,6 +85,30 @@ describe('meter in the plant', () => {
     assert.ok(Math.abs(float(0x46) - 50) < 0.1);
   });
 
+  it('shows 35.249 lx in the two holding registers of a SEN0644, and nothing without a light sensor', () => {
+    const world = new World();
+    const line = new SerialLine(world, seeded(1));
+    line.chunk = 256;
+    const segment = new RtuSegment(world, line, FORMAT);
+    const readings: { Illuminance?: number } = { Illuminance: 35.249 };
+    addMeter(segment, 1, readProfile('sen0644'), () => readings);
+    let answer = '';
+    const master: Station = {
+      format: FORMAT,
+      echo: false,
+      receive: (data) => {
+        answer = Buffer.from(data).toString('hex');
+      },
+    };
+    line.attach(master);
+    line.transmit(master, withCrc(Buffer.from([1, 3, 0, 2, 0, 2])), () => {});
+    world.run(2000);
+    assert.equal(answer.slice(0, 14), `010304${(35_249).toString(16).padStart(8, '0')}`);
+    delete readings.Illuminance;
+    line.transmit(master, withCrc(Buffer.from([1, 3, 0, 2, 0, 2])), () => {});
+    assert.throws(() => world.run(2000), /nothing here measures Illuminance/);
+  });
+
   it('counts 0.06 kWh in an hour of 60 W', () => {
     const { world, float } = bench();
     const before = float(0x48);
