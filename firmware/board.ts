@@ -23,8 +23,8 @@ export interface Board {
   readonly timetable: readonly number[];
   /** What a timetable from the gateway may hold: bytes, rules, programs, switch points a program. */
   readonly limits: readonly number[];
-  /** The installer's test after power-up: `[level %, ms, …]`; empty: none. */
-  readonly test: readonly number[];
+  /** The installer's test after power-up: `[level %, ms, …]`; absent: none. */
+  readonly test?: readonly number[];
   /** It also runs once a timetable was given. */
   readonly testAlways: boolean;
   /** ms between reports when nothing changes. */

@@ -69,14 +69,12 @@ export class Firmware implements Controller {
     const schedule = new Schedule(hal.clock, this);
     const settings = new Settings(hal.storage, new Uint8Array(board.timetable), board.lamp.defaultLevel);
     this.settings = settings;
-    const config = board.lamp;
-    const driver = new AnalogDriver(hal, schedule, config, this);
-    const light = config.light && new Light(hal, config.light);
-    const lamp = new Lamp(hal.clock, schedule, driver, config.minimumLevel, this, config.softStart, light);
+    const driver = new AnalogDriver(hal, schedule, board.lamp, this);
+    const light = board.lamp.light && new Light(hal, board.lamp.light);
+    const lamp = new Lamp(hal.clock, schedule, driver, board.lamp.minimumLevel, this, board.lamp.softStart, light);
     this.lamp = lamp;
     this._timetable = new Timetable(settings, this._sensors, sunEvent);
-    const dark = board.photocell;
-    if (dark) this._photocell = new Photocell(dark.on, dark.off, new Night());
+    if (board.photocell) this._photocell = new Photocell(board.photocell.on, board.photocell.off, new Night());
     const arbiter = new Arbiter(
       hal.clock,
       schedule,
@@ -87,11 +85,12 @@ export class Firmware implements Controller {
       this._photocell,
     );
     this.arbiter = arbiter;
-    const hot = config.protection;
-    if (hot) new Protection(hal.system, schedule, lamp, hot.reduce, hot.minimum);
+    if (board.lamp.protection) {
+      new Protection(hal.system, schedule, lamp, board.lamp.protection.reduce, board.lamp.protection.minimum);
+    }
     const reset = hal.system.resetReason;
     const fresh = board.testAlways || settings.check() === undefined;
-    if (board.test.length > 0 && fresh && (reset === 'power' || reset === 'unknown')) {
+    if (board.test && fresh && (reset === 'power' || reset === 'unknown')) {
       new InstallerTest(schedule, board.test, arbiter);
     }
     const boot = countBoot(hal.storage);

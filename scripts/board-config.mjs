@@ -449,7 +449,7 @@ function compile(name, version, config, profiles) {
     limits: limitsOf(config.memoryClass),
     presence: config.presence,
     photocell: compilePhotocell(config, profiles),
-    test: (config.installerTest?.steps ?? []).flatMap(({ level, seconds }) => [level, milliseconds(seconds)]),
+    test: config.installerTest?.steps.flatMap(({ level, seconds }) => [level, milliseconds(seconds)]),
     testAlways: config.installerTest?.always ?? false,
     reportPeriod: milliseconds(config.reportSeconds),
     watchdog: config.watchdogSeconds && milliseconds(config.watchdogSeconds),

@@ -165,7 +165,7 @@ export function boardOptions(script, { board, minify = true, define = {}, file =
         name: 'board',
         resolveId: (id) => (id === SCRIPT ? STAGE_ONE : id === BOARD ? `\0${BOARD}` : null),
         load: (id) => {
-          if (id === STAGE_ONE) return { code: script.code, map: script.map };
+          if (id === STAGE_ONE) return { code: board ? withValues(script.code, board) : script.code, map: script.map };
           if (id !== `\0${BOARD}`) return null;
           if (board === undefined) throw new BundleError(['the script imports virtual:board, but no board is named']);
           return { code: `export default ${literal(board)};\n`, map: { mappings: '' } };
@@ -183,6 +183,21 @@ export function boardOptions(script, { board, minify = true, define = {}, file =
     plugins: [...(minify ? [terser(MINIFIER)] : []), dialectCheck({ hoisted: !minify })],
   };
   return [input, output];
+}
+
+/**
+ * What a product says of itself is known here: where the script asks `board.presence`, the value takes the place of the
+ * question, so that parts which this product lacks drop out with it. Blanks keep every position; a value that is no
+ * primitive, or longer than the question, stays a question.
+ */
+function withValues(code, board) {
+  return code.replace(/(?<![.\w$])board((?:\.\w+)+)(?![\w(]| =[^=])/g, (question, path) => {
+    let value = board;
+    for (const key of path.slice(1).split('.')) value = value?.[key];
+    if (typeof value === 'object' || typeof value === 'function') return question;
+    const text = value === undefined ? 'void 0' : JSON.stringify(value);
+    return text.length > question.length ? question : text.padEnd(question.length);
+  });
 }
 
 /** Rollup plugin: the finished script must run on the interpreter. */
