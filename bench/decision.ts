@@ -1,14 +1,14 @@
 /**
  * What a lamp's decision costs on the interpreter: instructions and variables of the sun, and of a timetable with a
- * calendar of 20 rules and 10 programs of 12 switch points. `npx tsx bench/decision.ts` prints it.
+ * calendar of 20 rules and 10 programs of 12 switch points. `npm run bench:espruino` prints it.
  */
-import { pathToFileURL } from 'node:url';
+import { crc32 } from 'crc';
 import type { Calendar, ControlProgram } from '../gateway/talq/control-objects.ts';
 import { posixZone } from '../gateway/talq/time-zones.ts';
 import { compileTimetable } from '../gateway/talq/timetable.ts';
 import { bundle } from '../scripts/bundle.mjs';
 import { Depth, instrument } from '../scripts/call-depth.mjs';
-import { boot, cost, interpreter } from '../scripts/interpreter.mjs';
+import { boot, cost } from '../scripts/interpreter.mjs';
 
 const DAY = 86_400_000;
 const HOUR = 3_600_000;
@@ -18,7 +18,7 @@ const NIGHT = Date.UTC(2026, 4, 6, 21, 30);
 export interface Measurement {
   name: string;
   value: number;
-  unit: 'instructions' | 'variables' | 'calls';
+  unit: 'instructions' | 'variables' | 'calls' | 'bytes';
   /** The most that is allowed. */
   limit?: number;
 }
@@ -73,8 +73,12 @@ function calendar(length: number): Calendar {
   return { id: 'cal', ownerCMS: 'cms', rules, defaultProgram: 'p0' } as Calendar;
 }
 
-/** @param astro how many switch points of each program follow the sun. @param rules of the calendar, 10 or more use all programs */
-function timetable(astro: number, rules = 20): Uint8Array {
+/**
+ * The calendar of 20 rules with its 10 programs, compiled.
+ * @param astro how many switch points of each program follow the sun
+ * @param rules of the calendar, 10 or more use all programs
+ */
+export function timetable(astro: number, rules = 20): Uint8Array {
   const ids = Array.from({ length: 10 }, (_, i) => `p${i}`);
   const zone = posixZone('Europe/Brussels');
   if ('error' in zone) throw new Error(zone.error);
@@ -190,40 +194,10 @@ export async function measureDecision(): Promise<Measurement[]> {
   return found;
 }
 
-/** As `hal/espruino/storage.ts` stores a value: a CRC-32 over sequence number and value comes first. */
-function record(value: Uint8Array): Uint8Array {
+/** As `hal/espruino/storage.ts` stores a value: sequence number, value, CRC-32 of both, little-endian. */
+export function record(value: Uint8Array): Uint8Array {
   const body = Buffer.concat([Buffer.of(0), value]);
-  const head = Buffer.alloc(4);
-  head.writeUInt32BE(crc32(body));
-  return Buffer.concat([head, body]);
-}
-
-function crc32(bytes: Uint8Array): number {
-  let crc = -1;
-  for (const byte of bytes) {
-    crc ^= byte;
-    for (let bit = 0; bit < 8; bit++) crc = (crc >>> 1) ^ (crc & 1 ? 0xedb88320 : 0);
-  }
-  return ~crc >>> 0;
-}
-
-/** One line for each. @returns whether all limits are kept */
-export function report(found: Measurement[]): boolean {
-  let kept = true;
-  for (const { name, value, unit, limit } of found) {
-    const parts = [name.padEnd(52), `${value.toLocaleString('en').padStart(11)} ${unit}`];
-    if (limit !== undefined) parts.push(`limit ${limit.toLocaleString('en')} ${value <= limit ? 'kept' : 'NOT kept'}`);
-    if (limit !== undefined && value > limit) kept = false;
-    console.log(parts.join('  '));
-  }
-  return kept;
-}
-
-if (import.meta.url === pathToFileURL(process.argv[1]).href) {
-  if (!interpreter()) {
-    console.log('SKIPPED: ESPRUINO is not set; it names the interpreter to count on');
-  } else {
-    console.log(`deepest chain: ${(await deepestChain(2)).join(' > ')}`);
-    if (!report(await measureDecision())) process.exitCode = 1;
-  }
+  const check = Buffer.alloc(4);
+  check.writeUInt32LE(crc32(body) >>> 0);
+  return Buffer.concat([body, check]);
 }

@@ -1,12 +1,14 @@
 /**
  * `npm run bench:espruino`: instructions that the real modules take on the interpreter, against their limits. Counted by
  * callgrind on the interpreter's Linux build as the difference of two run lengths, so that boot and loading cancel out.
- * `--only TEXT` runs the lines whose name contains it.
+ * `--only TEXT` runs the lines whose name contains it; 'decision' and 'steady' are groups.
  */
 import { spawnSync } from 'node:child_process';
 import { parseArgs } from 'node:util';
 import { bundle } from '../scripts/bundle.mjs';
 import { boot, cost, interpreter } from '../scripts/interpreter.mjs';
+import { deepestChain, type Measurement, measureDecision } from './decision.ts';
+import { measureSteady } from './steady.ts';
 
 interface Line {
   name: string;
@@ -175,19 +177,25 @@ async function main(): Promise<void> {
     process.exit(1);
   }
   let missed = 0;
-  for (const { name, source, limit, bytes } of LINES) {
-    if (!name.includes(values.only)) continue;
+  const show = ({ name, value, unit, limit }: Measurement) => {
+    const parts = [name.padEnd(60), `${value.toLocaleString('en').padStart(11)} ${unit}`];
+    if (limit !== undefined)
+      parts.push(`limit ${limit.toLocaleString('en')}`, value <= limit ? 'reached' : 'NOT reached');
+    if (limit !== undefined && value > limit) missed++;
+    console.log(parts.join('  '));
+  };
+  const wanted = (name: string) => name.includes(values.only);
+  for (const { name, source, limit, bytes } of LINES.filter((line) => wanted(line.name))) {
     const { code } = await bundle({ source });
     const size = await tryOut(code);
-    const instructions = cost(code, 'run();');
-    const reached = (limit === undefined || instructions < limit) && (bytes === undefined || (size ?? 0) <= bytes);
-    if (!reached) missed++;
-    const parts = [name.padEnd(48), `${instructions.toLocaleString('en').padStart(10)} instructions`];
-    if (limit !== undefined) parts.push(`limit ${limit.toLocaleString('en').padStart(9)}`);
-    if (size !== undefined) parts.push(`${size} bytes${bytes === undefined ? '' : ` of ${bytes}`}`);
-    if (limit !== undefined) parts.push(reached ? 'reached' : 'NOT reached');
-    console.log(parts.join('  '));
+    show({ name, value: cost(code, 'run();'), unit: 'instructions', limit });
+    if (size !== undefined) show({ name: `${name}: size`, value: size, unit: 'bytes', limit: bytes });
   }
+  if (wanted('decision')) {
+    console.log(`deepest chain of a decision: ${(await deepestChain(2)).join(' > ')}`);
+    for (const measurement of await measureDecision()) show(measurement);
+  }
+  if (wanted('steady')) for (const measurement of await measureSteady((line) => console.log(line))) show(measurement);
   process.exit(missed > 0 ? 1 : 0);
 }
 

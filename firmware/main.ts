@@ -166,7 +166,9 @@ export class Firmware implements Controller {
 
   neighbour(sensor: number, duration: number): void {
     const now = this._clock.time();
-    if (now !== undefined && sensor !== this._timetable.own()) this._sensors.hear(sensor, now + duration, now);
+    if (now === undefined || sensor === this._timetable.own()) return;
+    this._sensors.hear(sensor, now + duration, now);
+    this.arbiter.wake();
   }
 
   /** Somebody came near, is still there, or has gone. */

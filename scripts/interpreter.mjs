@@ -41,13 +41,15 @@ export function flashImage(files) {
  * @param {Record<string, string | Uint8Array>} [options.files] Storage at boot; absent: `directory` is used as it is
  * @param {string} [options.directory] working directory, kept afterwards; absent: a new one, removed by `stop`
  * @param {(text: string) => void} [options.onOutput] console output as it comes
+ * @param {string[]} [options.under] a command that runs the interpreter, and its arguments
  */
-export function boot({ files, directory, onOutput } = {}) {
+export function boot({ files, directory, onOutput, under = [] } = {}) {
   const binary = interpreter();
   if (!binary) throw new Error('ESPRUINO is not set');
   const cwd = directory ?? mkdtempSync(join(tmpdir(), 'espruino-'));
   if (files) writeFileSync(join(cwd, 'espruino.flash'), flashImage(files));
-  const child = spawn(binary, ['-e', '0'], { cwd, stdio: ['pipe', 'pipe', 'pipe'] });
+  const [command, ...rest] = [...under, binary, '-e', '0'];
+  const child = spawn(command, rest, { cwd, stdio: ['pipe', 'pipe', 'pipe'] });
   let output = '';
   const waiting = [];
   const take = (chunk) => {
@@ -81,6 +83,7 @@ export function boot({ files, directory, onOutput } = {}) {
   let asked = 0;
   return {
     directory: cwd,
+    pid: child.pid,
     exited,
     expect,
     output: () => output,

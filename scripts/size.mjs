@@ -106,10 +106,12 @@ export const staticCount = (code) => parts(code).reduce((sum, { jsvars }) => sum
  * @param {{ code: string, board: import('../firmware/board.ts').Board }} bundle
  * @param {(controller: ReturnType<typeof boot>, send: (leaf: string, payload: Uint8Array) => void) => Promise<T>} look
  *   `send` publishes to the controller, with quality of service 1
+ * @param {{ files?: Record<string, Uint8Array>, under?: string[], patience?: number }} [options] files beside the bundle
+ *   in Storage; a command that runs the interpreter; ms until it must have reported
  * @returns {Promise<{ value: T, peers: string } | { reason: string }>} what `look` found and who was there; or why the
  *   bundle does not run on the Linux build
  */
-export async function runToSteady({ code, board }, look) {
+export async function runToSteady({ code, board }, look, { files = {}, under, patience = 20_000 } = {}) {
   const linked = board.network.kind !== 'none';
   const peers = await openPeers(board.lines.length > 0);
   const site = { host: '127.0.0.1', port: peers.port, paths: board.lines.map(() => peers.path) };
@@ -123,9 +125,10 @@ export async function runToSteady({ code, board }, look) {
     const fault = /(Uncaught|ASSERT)[^\n]*\n/.exec(console);
     if (fault) fail({ reason: fault[0].trim() });
   };
-  const controller = boot({ files: { '.bootcde': code, 'site.json': JSON.stringify(site) }, onOutput });
+  const stored = { ...files, '.bootcde': code, 'site.json': JSON.stringify(site) };
+  const controller = boot({ files: stored, onOutput, under });
   try {
-    const fault = await Promise.race([peers.steady(linked), failed]);
+    const fault = await Promise.race([peers.steady(linked, patience), failed]);
     if (fault) return fault;
     const value = await look(controller, peers.send);
     return { value, peers: [linked && 'a broker', peers.path && 'a Modbus meter'].filter(Boolean).join(' and ') };
@@ -137,16 +140,24 @@ export async function runToSteady({ code, board }, look) {
   }
 }
 
-/** @returns the most jsvars in 3 looks at a running bundle, or the reason why it does not run on the Linux build */
-async function measure({ code, board, interpreter: build }) {
-  const native = build === 'LINUX';
-  const made = native ? { code, board } : await bundle({ board: withLinuxPins(board) });
-  const probed = { code: `${made.code}${PROBE}`, board };
-  const { value, peers, reason } = await runToSteady(probed, async (controller) => {
+/**
+ * @param {{ code: string, board: import('../firmware/board.ts').Board }} made runs on the Linux build
+ * @param {Record<string, Uint8Array>} [files] beside it in Storage
+ * @returns as `runToSteady`: the most jsvars in 3 looks at the running bundle
+ */
+export function usage({ code, board }, files) {
+  const look = async (controller) => {
     const from = controller.output().length;
     const [, ...looks] = await controller.expect(/<(\d+)>[^<]*<(\d+)>[^<]*<(\d+)>/, { from });
     return Math.max(...looks.map(Number)) - PROBE_JSVARS;
-  });
+  };
+  return runToSteady({ code: `${code}${PROBE}`, board }, look, { files });
+}
+
+async function measure({ code, board, interpreter: build }) {
+  const native = build === 'LINUX';
+  const made = native ? { code, board } : await bundle({ board: withLinuxPins(board) });
+  const { value, peers, reason } = await usage({ code: made.code, board });
   if (reason) return { reason };
   const where = native ? 'Linux build' : 'on the Linux build, pins renamed';
   return { jsvars: value, how: `measured: ${where}, from flash${peers ? `, with ${peers}` : ''}` };
@@ -205,9 +216,11 @@ async function openPeers(serial) {
     port: mqtt.address().port,
     path: socat ? path : undefined,
     /** Resolves when the controller has done all that it does again and again. */
-    steady: async (linked) => {
+    steady: async (linked, patience) => {
       const ready = Promise.all([linked && reported, read]).then(() => true);
-      if (!(await Promise.race([ready, later(20_000)]))) throw new Error('no report or no meter request within 20 s');
+      if (!(await Promise.race([ready, later(patience)]))) {
+        throw new Error(`no report or no meter request within ${patience / 1000} s`);
+      }
       await later(1500);
     },
     send: (leaf, payload) => broker.publish({ topic: root + leaf, payload: Buffer.from(payload), qos: 1 }, () => {}),

@@ -138,29 +138,27 @@ export class Timetable implements Plan {
   private _open(): Bytes | undefined {
     const bytes = this._store.timetable();
     if (!bytes) return undefined;
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
     this._bytes = bytes;
-    this._view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-    if (!this._loaded) this._load(bytes);
-    return this._zone && bytes;
-  }
-
-  private _load(bytes: Bytes): void {
+    this._view = view;
+    if (this._loaded) return this._zone && bytes;
     this._loaded = 1;
     this._zone = parseZone(zoneText(bytes));
-    if (!this._zone) return;
+    if (!this._zone) return undefined;
     for (let program = 0; program < bytes[Head.Programs]; program++) {
-      const first = this._view.getUint16(Head.Size + 2 * program) + Part.Size;
+      const first = view.getUint16(Head.Size + 2 * program) + Part.Size;
       const end = first + bytes[first - Part.Size] * Size.Period;
       for (let period = first; period < end; period += Size.Period) {
         const kind = bytes[period + Period.Kind];
         if (kind !== PeriodKind.Sensor && kind !== PeriodKind.AstroAndSensor) continue;
         for (let at = period + Period.Sensor; at < period + Period.A; at += 2) {
           this._periods.push(period);
-          this._numbers.push(this._view.getUint16(at));
+          this._numbers.push(view.getUint16(at));
           this._latches.push(true);
         }
       }
     }
+    return bytes;
   }
 
   /**

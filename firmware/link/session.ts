@@ -15,6 +15,8 @@ import { Uplink } from './uplink.ts';
 const SOON = 500;
 /** 0.1 W */
 const DEAD_BAND = 20;
+/** Messages that wait to be taken. */
+const INBOX = 4;
 /** Bytes of the longest message: the uplink takes no more, and 16 units with 10 values each stay below. */
 const LONGEST = 1024;
 
@@ -46,6 +48,9 @@ export class Session {
   private _root: string;
   private _number = 0;
   private _changed = 0;
+  /** Uptime in ms of the next report. */
+  private _due = 0;
+  private _inbox: { _topic: string; _payload: Bytes }[] = [];
   /** Active power of each unit when it was last worth a report, in steps of the wire. */
   private _powers: number[] = [];
   /** Which of a unit's values is its active power; -1 none. */
@@ -96,7 +101,8 @@ export class Session {
   touch(): void {
     if (this._changed || !this.uplink.online) return;
     this._changed = 1;
-    this._schedule.at(this._task, SOON);
+    this._due = this._hal.clock.uptime() + SOON;
+    if (this._inbox.length === 0) this._schedule.at(this._task, SOON);
   }
 
   /** A unit was read. Its report is worth sending when the power moved by more than 2 W and 5 %, and the first time. */
@@ -117,14 +123,32 @@ export class Session {
     this.uplink.publish(this._group, this._writer.finish() as Bytes, 0, false);
   }
 
-  /** The link is up. From here the way to a message would be too deep. @internal */
+  /** The link is up. @internal */
   greet(): void {
     this._unborn = 1;
+    this._due = 0;
     this._schedule.at(this._task, 0);
   }
 
-  /** Reports. @internal */
+  /** A message has come; from here the way to storage would be too deep. @internal */
+  receive(topic: string, payload: Bytes): void {
+    // What finds no place is not acknowledged, and comes again.
+    if (this._inbox.length >= INBOX) return;
+    this._inbox.push({ _topic: topic, _payload: new Uint8Array(payload) });
+    this._schedule.at(this._task, 0);
+  }
+
+  /** Takes a message, or reports. @internal */
   run(): void {
+    const now = this._hal.clock.uptime();
+    const message = this._inbox.shift();
+    this._schedule.at(this._task, message ? 0 : Math.max(0, this._due - now));
+    if (message) this._take(message._topic, message._payload);
+    else if (now >= this._due) this._report(now);
+  }
+
+  private _report(now: number): void {
+    this._due = now + this._period;
     this._schedule.at(this._task, this._period);
     this._changed = 0;
     if (!this.uplink.online) return;
@@ -154,29 +178,27 @@ export class Session {
     this.uplink.publish(this._root + leaf, payload, 1, retain);
   }
 
-  /** A message has come. @internal */
-  receive(topic: string, payload: Bytes): void {
+  private _take(topic: string, payload: Bytes): void {
     const owner = this._owner;
     if (topic === this._root + Leaf.Command) {
       const answer = obey(payload, owner);
       if (answer.number === undefined) return;
       this._writer.map(2);
       this._writer.pairs(AckKey.Number, [answer.number, answer.code]);
-      // Not through `_send`: from the socket to the packet's text it is 10 calls already.
-      this.uplink.publish(this._root + Leaf.Ack, this._writer.finish() as Bytes, 1, false);
+      this._send(Leaf.Ack, this._writer.finish(), false);
     } else {
       const message = decode(payload) as Record<number, unknown> | undefined;
       if (!message) return;
       if (topic === this._group) {
-        // Numbers above 0 only: what stands under the others is told by the gateway.
         const sensor = Number(message[0]);
         const seconds = Number(message[1]);
+        // What it changes is reported when the lamp follows: a street that talks shall not make the gateway listen.
         if (sensor > 0 && seconds >= 0 && seconds <= LONGEST_PRESENCE) owner.neighbour(sensor, seconds * 1000);
-      } else {
-        const time = Number(message[TimeKey.Seconds]) * 1000 + Number(message[TimeKey.Milliseconds]);
-        if (!(time >= EARLIEST && time <= LATEST)) return;
-        owner.setTime(time);
+        return;
       }
+      const time = Number(message[TimeKey.Seconds]) * 1000 + Number(message[TimeKey.Milliseconds]);
+      if (!(time >= EARLIEST && time <= LATEST)) return;
+      owner.setTime(time);
     }
     owner.arbiter.wake();
     this.touch();

@@ -1,6 +1,10 @@
 /** How deep the minified firmware's calls go in a night with everything that can happen to a controller. */
 import assert from 'node:assert/strict';
+import { generate, type Packet, parser } from 'mqtt-packet';
+import { timetable } from '../../bench/decision.ts';
+import { CommandKind } from '../../firmware/link/messages.ts';
 import type { start } from '../../firmware/main.ts';
+import { encodeCommand, encodeTime, type FieldCommand } from '../../gateway/wire.ts';
 import { loadBoard } from '../../scripts/board-config.mjs';
 import { bundle } from '../../scripts/bundle.mjs';
 import { Depth, instrument, LIMIT } from '../../scripts/call-depth.mjs';
@@ -12,11 +16,6 @@ const MINUTE = 60_000;
 /** s UTC of a winter evening, 17:00. */
 const EVENING = Date.UTC(2025, 11, 1, 17) / 1000;
 
-const uint32 = (value: number) => [0x1a, ...new Uint8Array(new Uint32Array([value]).buffer).reverse()];
-/** A CBOR map of small unsigned keys to 32-bit unsigned integers. Source: RFC 8949 §3. */
-const cborMap = (pairs: [key: number, value: number][]) =>
-  Uint8Array.from([0xa0 + pairs.length, ...pairs.flatMap(([key, value]) => [key, ...uint32(value)])]);
-
 /** A broker for one controller: takes and acknowledges everything. Source: MQTT 3.1.1 §3. */
 class Broker {
   reports = 0;
@@ -27,52 +26,37 @@ class Broker {
 
   accept = (end: FarEnd) => {
     this.#end = end;
-    let rest: number[] = [];
+    const reader = parser();
+    reader.on('packet', (packet) => this.#take(packet));
     end.onData = (data) => {
-      rest.push(...data);
-      for (;;) {
-        let length = 0;
-        let at = 1;
-        for (let shift = 0; at < rest.length; shift += 7) {
-          length += (rest[at] & 127) << shift;
-          if (rest[at++] < 128) break;
-        }
-        if (rest.length < 2 || rest.length < at + length) return;
-        const body = rest.slice(at, at + length);
-        this.#take(rest[0], body);
-        rest = rest.slice(at + length);
-      }
+      reader.parse(Buffer.from(data));
     };
   };
 
   /** Publishes with quality of service 1 to `rvb1/<id>/<leaf>`. */
-  send(leaf: string, payload: Uint8Array): void {
-    const topic = Buffer.from(`rvb1/${this.#id}/${leaf}`);
-    const id = this.#packet++ & 0xffff || 1;
-    const body = [topic.length >> 8, topic.length & 255, ...topic, id >> 8, id & 255, ...payload];
-    assert.ok(body.length < 128);
-    this.#end?.write(Uint8Array.from([0x32, body.length, ...body]));
+  send(leaf: string, payload: Buffer): void {
+    const messageId = this.#packet++ & 0xffff || 1;
+    const topic = `rvb1/${this.#id}/${leaf}`;
+    this.#write({ cmd: 'publish', topic, payload, qos: 1, messageId, dup: false, retain: false });
   }
 
-  #take(head: number, body: number[]): void {
-    const answer = (...bytes: number[]) => this.#end?.write(Uint8Array.from(bytes));
-    const kind = head >> 4;
-    if (kind === 1) answer(0x20, 2, 0, 0);
-    if (kind === 8) {
-      let filters = 0;
-      for (let at = 2; at < body.length; at += 3 + body[at] * 256 + body[at + 1]) filters++;
-      answer(0x90, 2 + filters, body[0], body[1], ...Array(filters).fill(1));
+  #write(packet: Packet): void {
+    this.#end?.write(new Uint8Array(generate(packet)));
+  }
+
+  #take(packet: Packet): void {
+    const { messageId } = packet;
+    if (packet.cmd === 'connect') this.#write({ cmd: 'connack', returnCode: 0, sessionPresent: false });
+    if (packet.cmd === 'subscribe') {
+      this.#write({ cmd: 'suback', messageId, granted: packet.subscriptions.map(() => 1) });
     }
-    if (kind === 12) answer(0xd0, 0);
-    if (kind !== 3) return;
-    const length = body[0] * 256 + body[1];
-    const [, id, leaf] = Buffer.from(body.slice(2, 2 + length))
-      .toString()
-      .split('/');
+    if (packet.cmd === 'pingreq') this.#write({ cmd: 'pingresp' });
+    if (packet.cmd !== 'publish') return;
+    const [, id, leaf] = packet.topic.split('/');
     this.#id = id;
     if (leaf === 'report') this.reports++;
     if (leaf === 'ack') this.acks++;
-    if ((head & 6) === 2) answer(0x40, 2, body[2 + length], body[3 + length]);
+    if (packet.qos === 1) this.#write({ cmd: 'puback', messageId });
   }
 }
 
@@ -104,55 +88,24 @@ describe('calls from an event', function () {
     });
     world.run(5000);
     const now = () => EVENING + Math.floor(world.now / 1000);
-    const setTime = () =>
-      broker.send(
-        'time',
-        cborMap([
-          [0, now()],
-          [1, 0],
-        ]),
-      );
+    let number = 0;
+    const command = (order: FieldCommand) => broker.send('cmd', encodeCommand(++number, order));
+    const setTime = () => broker.send('time', encodeTime(now() * 1000));
     setTime();
     for (let hour = 0; hour < 14; hour++) {
+      command({ kind: CommandKind.Timetable, timetable: timetable(hour % 3) });
       // An override with ramps that begins later and expires, then one without end, then none.
       const [start, expiration] = [now() + 60, now() + 600];
-      broker.send(
-        'cmd',
-        cborMap([
-          ...[
-            [0, hour * 3],
-            [1, 0],
-            [2, 40],
-            [3, start],
-            [4, expiration],
-            [5, 100],
-            [6, 50],
-          ],
-        ] as []),
-      );
+      command({ kind: CommandKind.Override, level: 40, start, expiration, rampTo: 100, rampFrom: 50, reference: 'op' });
       world.run(20 * MINUTE);
-      broker.send(
-        'cmd',
-        cborMap([
-          ...[
-            [0, hour * 3 + 1],
-            [1, 0],
-            [2, 0],
-          ],
-        ] as []),
-      );
+      command({ kind: CommandKind.Override, level: 0 });
       pole.meters[0].connected = hour % 3 !== 1;
-      world.run(10 * MINUTE);
-      broker.send(
-        'cmd',
-        cborMap([
-          ...[
-            [0, hour * 3 + 2],
-            [1, 1],
-          ],
-        ] as []),
-      );
-      broker.send('cmd', Uint8Array.from([0xa1, 0x00]));
+      world.run(5 * MINUTE);
+      command({ kind: CommandKind.DefaultLevel, level: 70 });
+      command({ kind: CommandKind.Sensor, sensor: 1, level: 80, expiration: now() + 60 });
+      world.run(5 * MINUTE);
+      command({ kind: CommandKind.Resume });
+      broker.send('cmd', Buffer.of(0xa1, 0x00));
       if (hour % 4 === 2) pole.sim.network.cut();
       if (hour % 5 === 3) pole.sim.network.silent = true;
       world.run(15 * MINUTE);
