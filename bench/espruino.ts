@@ -109,11 +109,12 @@ const exchange: Line = {
 };
 
 const appointment: Line = {
-  name: 'an appointment of the schedule, made and kept',
+  name: 'an appointment of the schedule beside 10 others, made and kept',
   source: `import { Schedule } from './firmware/schedule.ts';
     ${CLOCK}
     let kept = 0;
     const schedule = new Schedule(clock, owner);
+    for (let other = 0; other < 10; other++) schedule.at(schedule.add({ run() {} }), 1e9);
     const task = schedule.add({ run() { kept++; } });
     global.run = function () { schedule.at(task, 0); pass(); };`,
 };

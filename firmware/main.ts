@@ -187,6 +187,8 @@ export class Firmware implements Controller {
   /** The lamp has begun a ramp, or reached another level. */
   changed(): void {
     if (this._photocell) this._photocell.changedLight(this._clock.uptime());
+    // The first level is set before the meters are there.
+    if (this.meters) this.meters.hurry();
     if (this._session) this._session.touch();
   }
 

@@ -25,9 +25,11 @@ export interface Task {
 export class Schedule {
   private _tasks: Task[] = [];
   /** Uptime of each task's appointment, ms. */
-  private _due = new Float64Array(MOST);
+  private _due: number[] = [];
   private _timer = 0;
+  /** The earliest appointment, and whose it is. */
   private _next = NEVER;
+  private _first = 0;
   private _awake = 0;
   private _run: () => void;
 
@@ -44,17 +46,18 @@ export class Schedule {
 
   /** Adds a task, asleep. @returns its number, for `at`. */
   add(task: Task): number {
-    const number = this._tasks.push(task) - 1;
-    if (number >= MOST) throw new Error('too many tasks');
-    this._due[number] = NEVER;
-    return number;
+    if (this._tasks.length >= MOST) throw new Error('too many tasks');
+    this._due.push(NEVER);
+    return this._tasks.push(task) - 1;
   }
 
   /** Runs a task once, `delay` ms from now (`NEVER`: it sleeps); an earlier appointment of the same task is replaced. */
   at(task: number, delay: number): void {
     const due = this._clock.uptime() + delay;
     this._due[task] = due;
-    if (!this._awake && due < this._next) this._arm(due, delay);
+    if (due >= this._next || this._awake) return;
+    this._first = task;
+    this._arm(due, delay);
   }
 
   private _arm(due: number, delay: number): void {
@@ -63,24 +66,32 @@ export class Schedule {
     this._timer = this._clock.after(Math.max(0, Math.min(delay, LONGEST)), this._run);
   }
 
+  /** Each task at most once, the most overdue first. Native calls find it: a loop over tasks would cost more than they do. */
   private _wake(): void {
     const now = this._clock.uptime();
-    const retry = now + RETRY;
+    const dues = this._due;
+    let task = this._first;
+    let due = dues[task];
+    let ran = 0;
     this._arm(now + GUARD, GUARD);
     this._awake = 1;
-    for (let task = 0; task < this._tasks.length; task++) {
-      if (this._due[task] > now) continue;
-      this._due[task] = retry;
-      try {
-        this._tasks[task].run();
-      } catch (error) {
-        this._owner.failed(error);
+    for (;;) {
+      if (due <= now) {
+        ran |= 1 << (task & 31);
+        dues[task] = now + RETRY;
+        try {
+          this._tasks[task].run();
+        } catch (error) {
+          this._owner.failed(error);
+        }
+        if (dues[task] === now + RETRY) dues[task] = NEVER;
       }
-      if (this._due[task] === retry) this._due[task] = NEVER;
+      due = Math.min.apply(null, dues);
+      task = dues.indexOf(due);
+      if (due > now || ran & (1 << (task & 31))) break;
     }
+    this._first = task;
     this._awake = 0;
-    let next = now + LONGEST;
-    for (let task = 0; task < this._tasks.length; task++) next = Math.min(next, this._due[task]);
-    this._arm(next, next - this._clock.uptime());
+    this._arm(due, due - this._clock.uptime());
   }
 }

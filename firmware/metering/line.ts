@@ -97,15 +97,11 @@ export class ModbusLine {
   /** @returns false when the queue is full; the transaction is then not taken, and `done` is not called. */
   submit(transaction: Transaction): boolean {
     if (this._queue.length >= QUEUE) return false;
-    if (this._queue.push(transaction) === 1) this._begin();
-    return true;
-  }
-
-  /** The head of the queue has its turn. */
-  private _begin(): void {
+    if (this._queue.push(transaction) > 1) return true;
     this._tries = 0;
     this._since = this._clock.uptime();
-    this._schedule.at(this._task, 0);
+    this._send(transaction, this._since);
+    return true;
   }
 
   /** @internal */
@@ -140,9 +136,12 @@ export class ModbusLine {
     this._deadline = this._limit;
     this._listening = 1;
     this._writing = 1;
-    // First of all, so that a port that throws is as good as a unit that is silent.
     this._schedule.at(this._task, this._deadline - now);
-    this._serial.write(request, this._sent);
+    try {
+      this._serial.write(request, this._sent);
+    } catch (_error) {
+      // A port that throws is as good as a unit that is silent.
+    }
     return undefined;
   }
 
@@ -222,7 +221,9 @@ export class ModbusLine {
       this._until = Math.max(this._until, 2 * now - this._begun + PAUSE);
     }
     this._queue.shift();
-    if (this._queue.length > 0) this._begin();
+    this._tries = 0;
+    this._since = now;
+    if (this._queue.length > 0) this._schedule.at(this._task, 0);
     transaction.done(fault, this._reply);
   }
 }

@@ -27,6 +27,8 @@ const RETRIES = 2;
 const ABSENT = 5;
 /** ms between polls of an absent unit at least, so that it does not slow the others. */
 const ABSENT_PERIOD = 60000;
+/** ms that a lamp takes to settle after its level has changed. */
+const SETTLED = 3000;
 /** ms until a unit that is busy is asked again. */
 const BUSY = 1000;
 /** ms after which a poll counts as failed when the line never came back. Longer than a full queue of dead units. */
@@ -52,8 +54,16 @@ interface Unit {
 export class Meters {
   readonly count: number;
 
-  constructor(readonly _units: Unit[]) {
+  constructor(
+    readonly _units: Unit[],
+    private _pollers: Poller[],
+  ) {
     this.count = _units.length;
+  }
+
+  /** Reads the units again soon: the lamp has changed. */
+  hurry(): void {
+    for (const poller of this._pollers) poller.hurry();
   }
 
   /**
@@ -138,24 +148,28 @@ class Poller implements Transaction {
     _schedule.at(this._task, 0);
   }
 
-  /** One step: the next request, the end of a reading, or the next unit. Steps are short because stacks are. */
-  /** @internal */
+  /** One step: the next request, or the end of a reading and the next unit. Steps are short because stacks are. @internal */
   run(): void {
-    const unit = this._unit;
-    if (!unit) this._choose();
-    else if (this._asked)
-      this._end(unit, Fault.Silent); // An interrupt took the line's call of `done`.
-    else if (this._fault !== Fault.None) this._end(unit, this._fault);
-    else if (this._at < unit._plan.length) this._ask(unit);
-    else this._end(unit, this._sound > 0 ? Fault.None : Fault.Corrupt);
+    let unit = this._unit;
+    // While the line has a request, only an interrupt that took its call of `done` brings us here.
+    const fault = this._asked ? Fault.Silent : this._fault;
+    if (unit && (fault !== Fault.None || this._at >= unit._plan.length)) {
+      this._end(unit, fault === Fault.None && this._sound === 0 ? Fault.Corrupt : fault);
+      unit = undefined;
+    }
+    if (!unit) unit = this._choose();
+    if (unit) this._ask(unit);
   }
 
-  private _choose(): void {
+  /** @returns the unit that is due; undefined: none is, and the poller sleeps */
+  private _choose(): Unit | undefined {
     const now = this._clock.uptime();
     let next = this._units[0];
     for (const unit of this._units) if (unit._due < next._due) next = unit;
-    this._schedule.at(this._task, Math.max(0, next._due - now));
-    if (next._due > now) return;
+    if (next._due > now) {
+      this._schedule.at(this._task, next._due - now);
+      return undefined;
+    }
     next._due = now + next._period;
     this._unit = next;
     this._fault = Fault.None;
@@ -166,6 +180,14 @@ class Poller implements Transaction {
     this._first = 0;
     this._sound = 0;
     this._staged.fill(NaN);
+    return next;
+  }
+
+  /** The lamp has changed: its power is worth a look once it has settled. Units that do not answer keep their pace. */
+  hurry(): void {
+    const soon = this._clock.uptime() + SETTLED;
+    for (const unit of this._units) if (unit._failures < ABSENT) unit._due = Math.min(unit._due, soon);
+    if (!this._unit) this._schedule.at(this._task, SETTLED);
   }
 
   private _ask(unit: Unit): void {
@@ -203,7 +225,6 @@ class Poller implements Transaction {
     const now = this._clock.uptime();
     this._unit = undefined;
     this._asked = false;
-    this._schedule.at(this._task, 0);
     if (fault === Fault.None) {
       unit._values.set(this._staged.subarray(0, unit._values.length));
       unit._read = now;
@@ -231,11 +252,13 @@ export function openMeters(
 ): Meters {
   const units: Unit[] = [];
   for (const meter of meters) units.push(unitOf(meter, units));
+  const pollers: Poller[] = [];
   lines.forEach((line, index) => {
     const own = units.filter((unit) => meters[unit._index].line === index);
-    if (own.length > 0) new Poller(hal.clock, schedule, new ModbusLine(hal, schedule, line), own, owner);
+    if (own.length === 0) return;
+    pollers.push(new Poller(hal.clock, schedule, new ModbusLine(hal, schedule, line), own, owner));
   });
-  return new Meters(units);
+  return new Meters(units, pollers);
 }
 
 /** Units of one profile share its plan. */

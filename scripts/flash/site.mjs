@@ -25,6 +25,10 @@ const RULES = {
   },
   username: text(1, 128),
   password: text(0, 256),
+  group: {
+    test: (value) => typeof value === 'string' && /^[A-Za-z0-9-]{1,32}$/.test(value),
+    what: '1 to 32 letters, digits or hyphens',
+  },
   ssid: text(1, 32),
   passphrase: text(8, 63),
   paths: {
