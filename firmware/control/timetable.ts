@@ -167,8 +167,8 @@ export class Timetable implements Plan {
    * @returns the number of the sensor, `NO_SENSOR` when the gateway has given it none
    */
   see(lux: number | undefined): number {
-    const bytes = this._open();
-    const number = bytes ? this._view.getUint16(Head.Light) : NO_SENSOR;
+    // To load it is `decide`'s work, for which the stack has room there.
+    const number = this._loaded && this._open() ? this._view.getUint16(Head.Light) : NO_SENSOR;
     const recent = this._recent;
     if (lux === undefined || number === NO_SENSOR) {
       this._recent = [];
@@ -187,10 +187,9 @@ export class Timetable implements Plan {
 
   /**
    * A light sensor has measured between `low` and `high` lx for some time. Periods know the last edge also while another
-   * program rules.
+   * program rules. To be called after the first `decide`, or from `see`: one knows the periods then.
    */
   reading(number: number, low: number, high: number): void {
-    if (!this._open()) return;
     for (let i = 0; i < this._numbers.length; i++) {
       if (this._numbers[i] !== number) continue;
       if (high < this._view.getFloat32(this._periods[i] + Period.On)) this._latches[i] = true;

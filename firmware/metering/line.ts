@@ -94,7 +94,10 @@ export class ModbusLine {
     return this._hear.bind(this);
   }
 
-  /** @returns false when the queue is full; the transaction is then not taken, and `done` is not called. */
+  /**
+   * Throws what the port throws; the transaction is taken all the same, and its unit counts as silent.
+   * @returns false when the queue is full; the transaction is then not taken, and `done` is not called.
+   */
   submit(transaction: Transaction): boolean {
     if (this._queue.length >= QUEUE) return false;
     if (this._queue.push(transaction) > 1) return true;
@@ -136,12 +139,9 @@ export class ModbusLine {
     this._deadline = this._limit;
     this._listening = 1;
     this._writing = 1;
+    // First of all, so that a port that throws is as good as a unit that is silent.
     this._schedule.at(this._task, this._deadline - now);
-    try {
-      this._serial.write(request, this._sent);
-    } catch (_error) {
-      // A port that throws is as good as a unit that is silent.
-    }
+    this._serial.write(request, this._sent);
     return undefined;
   }
 

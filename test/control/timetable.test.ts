@@ -14,6 +14,7 @@ function open({ config, history }: Case): Timetable {
   const bytes = timetableOf(config);
   const sensors = new Sensors();
   const timetable = new Timetable({ timetable: () => bytes }, sensors, sunEvent);
+  timetable.decide(config.assigned ?? 0, 100);
   for (const happening of history) {
     if (happening.type === 'sensor') {
       sensors.hear(numberOf(happening.address) as number, happening.raised ? RAISED : happening.at, happening.at);

@@ -5,12 +5,12 @@ import { timetable } from '../../bench/decision.ts';
 import { CommandKind } from '../../firmware/link/messages.ts';
 import type { start } from '../../firmware/main.ts';
 import { encodeCommand, encodeTime, type FieldCommand } from '../../gateway/wire.ts';
-import { loadBoard } from '../../scripts/board-config.mjs';
 import { bundle } from '../../scripts/bundle.mjs';
 import { Depth, instrument, LIMIT } from '../../scripts/call-depth.mjs';
 import { World } from '../../sim/clock.ts';
 import { openController } from '../../sim/controller.ts';
 import { dialPipe, type FarEnd } from '../../sim/network.ts';
+import { fullBoard } from '../full-board.ts';
 
 const MINUTE = 60_000;
 /** s UTC of a winter evening, 17:00. */
@@ -80,8 +80,9 @@ describe('calls from an event', function () {
     const pole = openController({
       world,
       id: 'depth-1',
-      board: await loadBoard('esp32'),
-      site: { host: 'broker', port: 1883 },
+      board: await fullBoard(),
+      site: { host: 'broker', port: 1883, group: 'street' },
+      temperature: 20,
       dial: dialPipe(world, broker.accept),
       start: built,
       onUncaught: (error) => errors.push(error),
@@ -100,6 +101,10 @@ describe('calls from an event', function () {
       world.run(20 * MINUTE);
       command({ kind: CommandKind.Override, level: 0 });
       pole.meters[0].connected = hour % 3 !== 1;
+      pole.meters[1].connected = hour % 4 !== 3;
+      pole.light.glare = hour % 2 ? 100 : 0;
+      pole.sim.pins.set('D5', hour % 2 ? 1 : 0);
+      pole.sim.temperature = 70 + 2 * hour;
       world.run(5 * MINUTE);
       command({ kind: CommandKind.DefaultLevel, level: 70 });
       command({ kind: CommandKind.Sensor, sensor: 1, level: 80, expiration: now() + 60 });
