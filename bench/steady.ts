@@ -17,7 +17,7 @@ import { runToSteady, usage } from '../scripts/size.mjs';
 import { type Measurement, record, timetable } from './decision.ts';
 
 /** Two report periods, twelve polls of the meter. */
-const SECONDS = 120;
+const SECONDS = 60;
 /** ms that valgrind may take to the first report. */
 const PATIENCE = 180_000;
 /** Functions of the interpreter that are shown with their share. */

@@ -32,6 +32,8 @@ export class Schedule {
   private _first = 0;
   private _awake = 0;
   private _run: () => void;
+  /** Found at once, which a name at the end of all names is not. */
+  private _least = Math.min;
 
   /**
    * @param _clock the HAL's clock
@@ -63,7 +65,7 @@ export class Schedule {
   private _arm(due: number, delay: number): void {
     this._clock.cancel(this._timer);
     this._next = due;
-    this._timer = this._clock.after(Math.max(0, Math.min(delay, LONGEST)), this._run);
+    this._timer = this._clock.after(delay > 0 ? Math.min(delay, LONGEST) : 0, this._run);
   }
 
   /** Each task at most once, the most overdue first. Native calls find it: a loop over tasks would cost more than they do. */
@@ -86,7 +88,7 @@ export class Schedule {
         }
         if (dues[task] === now + RETRY) dues[task] = NEVER;
       }
-      due = Math.min.apply(null, dues);
+      due = this._least.apply(null, dues);
       task = dues.indexOf(due);
       if (due > now || ran & (1 << (task & 31))) break;
     }

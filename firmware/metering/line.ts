@@ -119,11 +119,12 @@ export class ModbusLine {
   /** Sends as soon as the line has been silent for long enough and nobody owes an answer that could be mistaken. */
   private _send(transaction: Transaction, now: number): number | undefined {
     const request = transaction.request;
-    let from = Math.max(this._ready, this._heard + this._silence);
-    if (this._tries === 0 && (this._owing === 0 || this._owing === request[0])) from = Math.max(from, this._until);
-    if (this._writing) from = Math.max(from, now + PAUSE);
+    const max = Math.max;
+    let from = max(this._ready, this._heard + this._silence);
+    if (this._tries === 0 && (this._owing === 0 || this._owing === request[0])) from = max(from, this._until);
+    if (this._writing) from = max(from, now + PAUSE);
     if (from > now) {
-      if (now - Math.max(this._since, this._until) > PATIENCE) {
+      if (now - max(this._since, this._until) > PATIENCE) {
         // A driver that lost its `done` is tried again.
         this._writing = 0;
         return Fault.Busy;

@@ -5,17 +5,22 @@ const PLAUSIBLE = 1704067200;
 /** Delays end here (exclusive), ms. */
 const LONGEST = 2147483648;
 
-/** `getTime()` of uptime 0, in ms. */
-let started = 0;
-/** The last uptime given out. */
-let latest = 0;
-/** UTC minus uptime, ms. */
-let offset: number | undefined;
-/** Timers that wait: our handle to the interpreter's. */
-const pending: { [timer: number]: number } = {};
-let handle = 0;
+/** The interpreter looks a name up by reading all that were declared before it: what runs often holds what it uses. */
+interface HostClock extends Clock {
+  /** `getTime` itself. */
+  _getTime(): number;
+  /** `getTime()` of uptime 0, in ms. */
+  _started: number;
+  /** The last uptime given out. */
+  _latest: number;
+  /** UTC minus uptime, ms. */
+  _offset: number | undefined;
+  /** Timers that wait: our handle to the interpreter's. */
+  _pending: { [timer: number]: number };
+  _handle: number;
+}
 
-function fire(timer: number, run: () => void): void {
+function fire(pending: { [timer: number]: number }, timer: number, run: () => void): void {
   delete pending[timer];
   run();
 }
@@ -25,42 +30,50 @@ function fire(timer: number, run: () => void): void {
  * timer on Linux. Handles are our own too: the interpreter gives the highest one out again once its timer is done, so
  * that a late `cancel` would hit a stranger.
  */
-export const clock: Clock = {
+export const clock: HostClock = {
+  _getTime: getTime,
+  _started: 0,
+  _latest: 0,
+  _offset: undefined,
+  _pending: {},
+  _handle: 0,
+
   /** The interpreter's clock goes back when a host's is set; then uptime stands still once and goes on from there. */
   uptime(): number {
-    let now = getTime() * 1000 - started;
-    if (now < latest) {
-      started += now - latest;
-      now = latest;
-    }
-    latest = now;
-    return now;
+    const now = this._getTime() * 1000 - this._started;
+    if (now < this._latest) this._started += now - this._latest;
+    else this._latest = now;
+    return this._latest;
   },
 
-  time: () => (offset === undefined ? undefined : clock.uptime() + offset),
+  time(): number | undefined {
+    return this._offset === undefined ? undefined : this.uptime() + this._offset;
+  },
 
   setTime(time: number): void {
     if (!isFinite(time)) throw new Error('not a time');
-    offset = time - clock.uptime();
+    this._offset = time - this.uptime();
   },
 
   after(delay: number, run: () => void): number {
     if (!(delay >= 0 && delay < LONGEST)) throw new Error('delay out of range');
-    handle++;
-    pending[handle] = setTimeout(fire, delay, handle, run);
-    return handle;
+    const timer = ++this._handle;
+    this._pending[timer] = setTimeout(fire, delay, this._pending, timer, run);
+    return timer;
   },
 
   cancel(timer: number): void {
-    if (!pending[timer]) return;
-    clearTimeout(pending[timer]);
-    delete pending[timer];
+    const waiting = this._pending[timer];
+    if (!waiting) return;
+    clearTimeout(waiting);
+    delete this._pending[timer];
   },
 };
 
 /** Uptime starts. UTC is known already where the board's clock outlives a reset. */
 export function startClock(): void {
-  started = getTime() * 1000;
-  latest = 0;
-  offset = getTime() > PLAUSIBLE ? started : undefined;
+  const now = getTime();
+  clock._started = now * 1000;
+  clock._latest = 0;
+  clock._offset = now > PLAUSIBLE ? now * 1000 : undefined;
 }
