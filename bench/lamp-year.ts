@@ -323,9 +323,11 @@ class LampYear {
     });
   }
 
+  /** Two events may be closer than `SUN`, so the two ends alone do not tell. */
   #depends(instant: number): boolean {
     const ask = (sunShift: number) => decide(this.#config, this.#past(instant), instant, { sunShift });
-    return !isDeepStrictEqual(ask(-SUN), ask(SUN));
+    const first = ask(-SUN);
+    return [-SUN / 2, 0, SUN / 2, SUN].some((shift) => !isDeepStrictEqual(first, ask(shift)));
   }
 
   #unchanged(decision: Decision, instant: number): void {
