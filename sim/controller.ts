@@ -33,6 +33,8 @@ export interface ControllerOptions {
   temperature?: number;
   /** ms from power-up to the first instruction of the firmware. */
   bootTime?: number;
+  /** ms UTC at which the world begins, on boards whose clock has a battery; absent: a boot does not know the time. */
+  begin?: number;
   /** Told what firmware throws; absent: it leaves `World.run`. */
   onUncaught?(error: unknown): void;
   /** Starts the firmware; absent: from its sources. A test gives a built one. */
@@ -109,9 +111,9 @@ function wireMeters(sim: SimHal, board: Board, mains: Mains, lamp: Lamp, light: 
 
 /** Builds the pole and switches it on: the firmware starts after the boot time, and again after every reset. */
 export function openController(options: ControllerOptions): Controller {
-  const { world, id, board, site, seed, dial, saved, onUncaught, bootTime = BOOT_TIME } = options;
+  const { world, id, board, site, seed, dial, saved, begin, onUncaught, bootTime = BOOT_TIME } = options;
   const flash = new Flash({ image: saved?.flash });
-  const sim = openSim({ world, id, seed, flash, dial, bootTime, onUncaught });
+  const sim = openSim({ world, id, seed, flash, dial, bootTime, begin, onUncaught });
   sim.temperature = options.temperature;
   const mains = options.mains ?? new Mains({ seed });
   const lamp = new Lamp(world, mains, lampOf(board, options.lamp));

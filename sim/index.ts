@@ -36,6 +36,8 @@ export interface SimOptions {
   dial?: Dial;
   /** ms from a reset to the first instruction of the firmware. */
   bootTime?: number;
+  /** ms UTC at which the world begins, as a clock on a battery keeps it: every boot knows the time. Absent: none does. */
+  begin?: number;
   /** Told what firmware throws; absent: it leaves `clock.run` or `clock.advance`. */
   onUncaught?(error: unknown): void;
 }
@@ -170,7 +172,7 @@ export class SimHal implements Hal {
     this.pins.reset();
   }
 
-  /** The power is back: a new boot, without a clock. */
+  /** The power is back: a new boot, without a clock unless a battery kept it (`SimOptions.begin`). */
   restorePower(reason: ResetReason = 'power'): void {
     if (this.#power.on) return;
     this.#start(reason);
@@ -191,6 +193,8 @@ export class SimHal implements Hal {
     this.resets.push({ time: this.world.now, reason });
     if (this.resets.length > 100) this.resets.shift();
     this.#clock = new SimClock(this.world, power);
+    const { begin } = this.#options;
+    if (begin !== undefined) this.#clock.setTime(begin + this.world.now);
     this.#storage = new SimStorage(this.flash, power);
     this.#watchdog = new SimWatchdog(this.world, power, () => this.reset('watchdog'));
     this.#serial = new SerialPorts(this.world, power, this.pins, (port) => this.line(port));

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { type Owner, PowerCut, SimClock, World } from '../../sim/clock.ts';
+import { openSim } from '../../sim/index.ts';
 
 describe('sim clock', () => {
   it('runs events in the order of time, and of their making at one instant', () => {
@@ -146,5 +147,21 @@ describe('sim clock', () => {
     clearImmediate(timer);
     assert.equal(world.now, 1000);
     assert.ok(turns >= 100, `${turns} turns`);
+  });
+});
+
+describe('a simulated board whose clock has a battery', () => {
+  it('knows the time at its first boot and after an outage of an hour; another one does not', () => {
+    const begin = Date.UTC(2026, 9, 25, 1);
+    const world = new World();
+    const sim = openSim({ world, begin });
+    world.run(1000);
+    assert.equal(sim.clock.time(), begin + 1000);
+    sim.cutPower();
+    world.run(3_600_000);
+    sim.restorePower();
+    assert.equal(sim.clock.time(), begin + 3_601_000);
+    assert.equal(sim.clock.uptime(), 0);
+    assert.equal(openSim({ world }).clock.time(), undefined);
   });
 });
