@@ -27,9 +27,12 @@ export interface Row {
   /** W */
   power: number;
   link: 'up' | 'down';
-  /** Who commands, and what. */
+  /** Who commands, from where, and what. */
   command: string;
 }
+
+/** `Firmware.status`: the level, who commands and what, the link. A reference of the CMS may hold commas. */
+const STATUS = /^\S+ %, (.*), link (up|down)(?:, last fault .*)?$/s;
 
 /** ms between two steps of simulated time. */
 const TICK = 50;
@@ -59,13 +62,13 @@ export class Street {
 
   rows(): Row[] {
     return this.poles.map(({ sim, lamp, firmware }) => {
-      const status = firmware?.status() ?? '';
+      const [, command = 'starting', link] = STATUS.exec(firmware?.status() ?? '') ?? [];
       return {
         id: sim.system.id,
         level: lamp.light,
         power: lamp.load.watts,
-        link: status.includes('link up') ? 'up' : 'down',
-        command: status.split(', ')[1] ?? 'starting',
+        link: link === 'up' ? 'up' : 'down',
+        command,
       };
     });
   }
