@@ -122,9 +122,7 @@ describe('rows of the street', () => {
     street.poles[0].sim.network.refuse = true;
     assert.deepEqual(street.rows()[0].command, 'starting');
     world.run(5000);
-    assert.deepEqual(street.rows(), [
-      { id: 'lamp-01', level: 100, power: 60, link: 'down', command: 'default 100 %' },
-    ]);
+    assert.deepEqual(street.rows(), [{ id: 'lamp-01', level: 100, power: 60, link: 'down', command: 'default 100 %' }]);
     const { firmware } = street.poles[0];
     assert.ok(firmware);
     firmware.setTime(T0);
