@@ -65,7 +65,7 @@ export const Report = Type.Object({
   uptime: Type.Optional(uint32),
   level: Type.Optional(Type.Number({ minimum: 0, maximum: 100 })),
   command: Type.Optional(percent),
-  reason: Type.Optional(Type.Integer({ minimum: Reason.Default, maximum: Reason.Program })),
+  reason: Type.Optional(Type.Integer({ minimum: Reason.Default, maximum: Reason.Test })),
   reference: Type.Optional(Type.String({ maxLength: 64 })),
   boot: Type.Optional(uint32),
   since: Type.Optional(uint32),

@@ -29,6 +29,9 @@ interface Event {
 /** ms of simulated time between two looks at sockets in `World.advance`. */
 const SLICE = 10;
 
+/** Events of one instant, beyond which whoever asks for the next one would never let time go on. */
+const MOST_AT_ONCE = 1_000_000;
+
 const before = (a: Event, b: Event) => a.due < b.due || (a.due === b.due && a.order < b.order);
 
 export class World {
@@ -71,12 +74,15 @@ export class World {
     if (this.#running) throw new Error('time is already moving');
     if (!(ms >= 0)) throw new RangeError(`cannot move time by ${ms} ms`);
     const end = this.#now + ms;
+    let still = 0;
     this.#running = true;
     try {
       for (let first = this.#heap[0]; first && first.due <= end; first = this.#heap[0]) {
         this.#pop();
         if (!first.run) continue;
         this.#events.delete(first.order);
+        still = first.due === this.#now ? still + 1 : 0;
+        if (still > MOST_AT_ONCE) throw new Error(`time stands still at ${this.#now} ms`);
         this.#now = first.due;
         if (first.owner?.on !== false) this.#call(first.run, first.owner);
       }
@@ -146,6 +152,9 @@ export class World {
 /** Timer delays end here (exclusive). Source: the limit of every `setTimeout` with a 32-bit delay. */
 const LONGEST = 2 ** 31;
 
+/** ms: the shortest wait. Less would be lost in the rounding of a late hour, and firmware would ask for it for ever. */
+const RESOLUTION = 0.001;
+
 /** The clock of one boot. */
 export class SimClock implements Clock {
   #world: World;
@@ -175,7 +184,8 @@ export class SimClock implements Clock {
   after(delay: number, run: () => void): number {
     if (!(delay >= 0 && delay < LONGEST)) throw new RangeError(`delay ${delay} is not in 0..2^31-1`);
     if (typeof run !== 'function') throw new TypeError('a timer needs a function');
-    return this.#power.on ? this.#world.after(delay, run, this.#power) : 0;
+    const wait = delay > 0 ? Math.max(delay, RESOLUTION) : 0;
+    return this.#power.on ? this.#world.after(wait, run, this.#power) : 0;
   }
 
   cancel(timer: number): void {

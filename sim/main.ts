@@ -15,7 +15,9 @@ import { openScreen } from './screen.ts';
 import { Street } from './street.ts';
 
 /** The product that stands in the street. */
-const BOARD = 'linux';
+const BOARD = 'street';
+/** Its poles tell each other of presence. */
+const GROUP = 'street';
 /** ms of real time between two tables. */
 const REDRAW = 500;
 const REPRINT = 5000;
@@ -26,9 +28,9 @@ const PATIENCE = 5000;
 
 /** @returns where the controllers find their broker: the external one, or the gateway's on loopback */
 function siteOf(broker: string | undefined, brokerPort: number): Site {
-  if (broker === undefined) return { host: '127.0.0.1', port: brokerPort };
+  if (broker === undefined) return { host: '127.0.0.1', port: brokerPort, group: GROUP };
   const { hostname, port, protocol, username, password } = new URL(broker);
-  const site: Site = { host: hostname, port: Number(port) || (protocol === 'mqtts:' ? 8883 : 1883) };
+  const site: Site = { host: hostname, port: Number(port) || (protocol === 'mqtts:' ? 8883 : 1883), group: GROUP };
   if (username) site.username = decodeURIComponent(username);
   if (password) site.password = decodeURIComponent(password);
   return site;

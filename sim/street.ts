@@ -1,10 +1,11 @@
-/** A street of simulated poles that share one supply and one clock, and whose sockets are real. */
+/** A street of simulated poles that share one supply, one sky and one clock; people walk by, and its sockets are real. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { World } from './clock.ts';
 import { type Controller, type ControllerOptions, openController } from './controller.ts';
 import type { Keep } from './keep.ts';
 import { Daylight } from './plant/daylight.ts';
 import { Mains } from './plant/mains.ts';
+import { sendWalkers } from './walkers.ts';
 
 export interface StreetOptions {
   board: ControllerOptions['board'];
@@ -27,9 +28,12 @@ export interface Row {
   /** W */
   power: number;
   link: 'up' | 'down';
-  /** Who commands, and what. */
+  /** Who commands, from where, and what. */
   command: string;
 }
+
+/** `Firmware.status`: the level, who commands and what, the link. A reference of the CMS may hold commas. */
+const STATUS = /^\S+ %, (.*), link (up|down)(?:, last fault .*)?$/s;
 
 /** ms between two steps of simulated time. */
 const TICK = 50;
@@ -55,17 +59,25 @@ export class Street {
       const onUncaught = (error: unknown) => log(`${id}: ${error}`);
       return openController({ world, id, board, site, seed, mains, daylight, saved: keep?.load(id), onUncaught });
     });
+    const { presence } = board;
+    if (!presence) return;
+    const sensors = this.poles.map(
+      ({ sim }) =>
+        (present: boolean) =>
+          sim.pins.set(presence.pin, present === !presence.activeLow ? 1 : 0),
+    );
+    sendWalkers(world, sensors, seed);
   }
 
   rows(): Row[] {
     return this.poles.map(({ sim, lamp, firmware }) => {
-      const status = firmware?.status() ?? '';
+      const [, command = 'starting', link] = STATUS.exec(firmware?.status() ?? '') ?? [];
       return {
         id: sim.system.id,
         level: lamp.light,
         power: lamp.load.watts,
-        link: status.includes('link up') ? 'up' : 'down',
-        command: status.split(', ')[1] ?? 'starting',
+        link: link === 'up' ? 'up' : 'down',
+        command,
       };
     });
   }

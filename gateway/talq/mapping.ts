@@ -74,8 +74,12 @@ const REASONS: Record<number, 'default' | 'override' | 'sensor' | 'program'> = {
   [Reason.Override]: 'override',
   [Reason.Sensor]: 'sensor',
   [Reason.Program]: 'program',
+  [Reason.Photocell]: 'sensor',
+  [Reason.Learned]: 'default',
+  [Reason.Test]: 'default',
 };
 
+/** @returns the nearest of TALQ's four: it has no word for what a controller does before anybody commands it. */
 export function toReason(reason: number | undefined): 'default' | 'override' | 'sensor' | 'program' {
   return REASONS[reason ?? Reason.Default];
 }

@@ -355,11 +355,11 @@ describe('board configurations', () => {
     await assert.rejects(loadBoard('nowhere', { directory }), /nowhere\.json: no such board configuration/);
   });
 
-  it('accepts all 4 products, one of them without an IP stack', async () => {
+  it('accepts all 5 products, one of them without an IP stack', async () => {
     const boards = await Promise.all(boardNames().map((name) => loadBoard(name)));
     assert.deepEqual(
       boards.map(({ name, network }) => `${name} ${network.kind}`),
-      ['esp32 esp32-wifi', 'espruino-wifi espruino-wifi', 'linux host', 'rp2040 none'],
+      ['esp32 esp32-wifi', 'espruino-wifi espruino-wifi', 'linux host', 'rp2040 none', 'street host'],
     );
     assert.deepEqual(interpreters().ESPR_RP2040_PICO.networks, []);
   });

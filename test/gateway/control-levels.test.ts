@@ -247,6 +247,25 @@ describe('sensors and feedback', () => {
     assert.deepEqual([refAddress, cmsRefId], [undefined, 'op-1']);
   });
 
+  it('calls the photocell a sensor without an address, and the learned night and the installer test default', async () => {
+    await assign('street', lamps[1]);
+    const feedback = async () => (await read(`${lamps[1]}/lampActuator1/feedbackLightCommand`)).value;
+    const reasons = [
+      [4, 'sensor'],
+      [5, 'default'],
+      [6, 'default'],
+    ] as const;
+    for (const [i, [code, reason]] of reasons.entries()) {
+      await rig.report(other, report({ 0: 2 + i, 4: 100 - i, 5: code }));
+      assert.deepEqual(await feedback(), { state: level(100 - i), reason });
+    }
+    const { fleet } = rig.gateway;
+    const before = fleet.dropped;
+    await other.send(Leaf.Report, report({ 0: 8, 5: 7 }));
+    await rig.report(other, report({ 0: 9 }));
+    assert.equal(fleet.dropped, before + 1);
+  });
+
   it('names the program of the timetable that the controller runs, not of the one on its way', async () => {
     await assign('street', lamps[1]);
     other.answer = () => undefined;

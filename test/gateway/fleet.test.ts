@@ -75,7 +75,7 @@ describe('messages from the field', () => {
       1: 1e10,
       3: 101,
       4: 50.5,
-      5: 4,
+      5: 7,
       6: 'x'.repeat(65),
       8: '0',
       10: [[]],

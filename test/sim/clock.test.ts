@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { type Owner, PowerCut, SimClock, World } from '../../sim/clock.ts';
 import { openSim } from '../../sim/index.ts';
+import { seeded } from '../../sim/random.ts';
 
 describe('sim clock', () => {
   it('runs events in the order of time, and of their making at one instant', () => {
@@ -76,6 +77,30 @@ describe('sim clock', () => {
     clock.setTime(1_749_913_600_000);
     clock.run(600);
     assert.equal(fired, 1000);
+  });
+
+  it('lets 2000 waits end that leave a fraction of a nanosecond, a day after a boot between two milliseconds', () => {
+    const world = new World();
+    world.run(43_000_000.071237192);
+    const clock = new SimClock(world, { on: true });
+    world.run(40_000_000);
+    const random = seeded('waits');
+    let ended = 0;
+    const wait = (): void => {
+      const due = clock.uptime() + 5000 * random.next();
+      const look = (): number => (clock.uptime() < due ? clock.after(due - clock.uptime(), look) : ++ended);
+      clock.after(0, look);
+    };
+    for (let i = 0; i < 2000; i++) wait();
+    world.run(6000);
+    assert.equal(ended, 2000);
+  });
+
+  it('throws when a timer asks for the same instant for ever', () => {
+    const world = new World();
+    const again = (): number => world.after(0, again);
+    again();
+    assert.throws(() => world.run(1), /time stands still at 0 ms/);
   });
 
   it('refuses delays below 0, of 2^31 and that are not numbers, and times that are not finite', () => {

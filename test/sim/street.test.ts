@@ -1,108 +1,23 @@
 import assert from 'node:assert/strict';
-import { setImmediate as turn } from 'node:timers/promises';
 import type { Board } from '../../firmware/board.ts';
+import { Reason } from '../../firmware/link/messages.ts';
 import { loadBoard } from '../../scripts/board-config.mjs';
 import { World } from '../../sim/clock.ts';
-import { type Controller, openController } from '../../sim/controller.ts';
-import { Mains } from '../../sim/plant/mains.ts';
-import { Rig, T0 } from '../gateway/rig.ts';
-
-/** ms of simulated time between two looks at the sockets. */
-const SLICE = 20;
-
-/** Simulated poles with the real firmware, and a real gateway and broker on loopback that live in the same time. */
-class Bench {
-  readonly world = new World();
-  readonly poles: Controller[] = [];
-  rig!: Rig;
-
-  /** @param gradients TALQ powerLightGradient of each pole's lamp of 60 W */
-  static async open(gradients: number[]): Promise<Bench> {
-    const bench = new Bench();
-    const { world } = bench;
-    bench.rig = await Rig.start({ now: () => T0 + world.now });
-    const board: Board = await loadBoard('linux');
-    const site = { host: '127.0.0.1', port: bench.rig.gateway.brokerPort };
-    const mains = new Mains();
-    gradients.forEach((gradient, index) => {
-      const id = `pole-${index + 1}`;
-      const lamp = { wattage: 60, gradient };
-      bench.poles.push(openController({ world, id, board, site, seed: index, mains, lamp }));
-    });
-    return bench;
-  }
-
-  get now(): number {
-    return T0 + this.world.now;
-  }
-
-  async run(ms: number): Promise<void> {
-    for (let end = this.world.now + ms; this.world.now < end; ) {
-      await this.world.advance(Math.min(SLICE, end - this.world.now), SLICE);
-      this.rig.gateway.tick();
-    }
-  }
-
-  /** Lets time run until `condition` holds. @returns ms that it took */
-  async until(condition: () => boolean, most: number): Promise<number> {
-    const start = this.world.now;
-    while (!condition()) {
-      if (this.world.now - start >= most) assert.fail(`not within ${most} ms`);
-      await this.run(SLICE);
-    }
-    return this.world.now - start;
-  }
-
-  /** Lets time run beside real time while the gateway answers: sockets have delays that simulated time knows nothing of. */
-  async during<T>(work: Promise<T>): Promise<T> {
-    let busy = true;
-    const end = work.finally(() => {
-      busy = false;
-    });
-    for (let last = performance.now(); busy; ) {
-      await turn();
-      const now = performance.now();
-      await this.run(Math.min(SLICE, now - last));
-      last = now;
-    }
-    return end;
-  }
-
-  /** @returns W that the gateway knows of a pole */
-  watts(pole: number): number {
-    return (this.rig.gateway.fleet.controllers.get(`pole-${pole}`)?.readings[0][2]?.value ?? Number.NaN) / 10;
-  }
-
-  /** @returns an attribute as the TALQ API shows it */
-  async read(pole: number, path: string): Promise<{ value: unknown; timestamp: string }> {
-    const address = await this.rig.address(`pole-${pole}`);
-    return (await this.rig.call('GET', `/devices/${address}/${path}`)).body;
-  }
-
-  async override(pole: number, targetCommand?: object): Promise<void> {
-    const addresses = [{ resource: 'devices', address: await this.rig.address(`pole-${pole}`) }];
-    const reply = await this.during(
-      this.rig.call('POST', '/override-commands', { body: { addresses, targetCommand } }),
-    );
-    assert.equal(reply.status, 201);
-  }
-
-  async close(): Promise<void> {
-    for (const { sim } of this.poles) sim.cutPower();
-    await this.rig.close();
-  }
-}
-
-const toLevel = (value: number, more = {}) => ({ state: { name: 'LevelState', value }, ...more });
-const near = (actual: number, expected: number, tolerance: number) =>
-  assert.ok(Math.abs(actual - expected) <= tolerance, `${actual} is not ${expected} ± ${tolerance}`);
+import { Street } from '../../sim/street.ts';
+import { T0 } from '../gateway/rig.ts';
+import { Bench, near, toLevel } from './bench.ts';
 
 // The board's program has 100 % from 17:00 to 22:00; the bench begins at 21:00 of its local time.
 describe('a simulated street behind the TALQ API', () => {
   let bench: Bench;
   // Slope 1.1 is that of a driver with losses of its own; see the lamp model.
   beforeEach(async () => {
-    bench = await Bench.open([1, 1, 1.1, 1, 1, 1]);
+    const gradients = [1, 1, 1.1, 1, 1, 1];
+    const board: Board = await loadBoard('linux');
+    bench = await Bench.open({
+      boards: gradients.map(() => board),
+      lamps: gradients.map((gradient) => ({ wattage: 60, gradient })),
+    });
     const { fleet } = bench.rig.gateway;
     const lives = ({ online, state, readings }: NonNullable<ReturnType<typeof fleet.controllers.get>>) =>
       online && state?.reason === 3 && readings[0][2] !== undefined;
@@ -195,5 +110,36 @@ describe('a simulated street behind the TALQ API', () => {
     near(lamp.light, 40, 0.01);
     await bench.run(end - bench.now + 200);
     for (const pole of bench.poles) near(pole.lamp.light, 100, 0.01);
+  });
+});
+
+describe('rows of the street', () => {
+  it('say who commands and from where, whatever commas and links the reference of the CMS has', async () => {
+    const board: Board = await loadBoard('linux');
+    const world = new World();
+    const site = { host: '127.0.0.1', port: 1 };
+    const street = new Street({ board, lamps: 1, site, seed: 1, world, begin: T0, log: () => {} });
+    street.poles[0].sim.network.refuse = true;
+    assert.deepEqual(street.rows()[0].command, 'starting');
+    world.run(5000);
+    assert.deepEqual(street.rows(), [{ id: 'lamp-01', level: 100, power: 60, link: 'down', command: 'default 100 %' }]);
+    const { firmware } = street.poles[0];
+    assert.ok(firmware);
+    firmware.setTime(T0);
+    firmware.arbiter.wake();
+    world.run(5000);
+    // 21:00 in the board's zone, an hour from UTC: between its switch points of 17:00 and 22:00.
+    assert.match(street.rows()[0].command, /^program 0 point 3 100 %$/);
+    const reference = 'a 7 %, link up, last fault x';
+    firmware.arbiter.override({ level: 40, reason: Reason.Override, reference });
+    firmware.arbiter.wake();
+    world.run(5000);
+    assert.deepEqual(street.rows()[0], {
+      id: 'lamp-01',
+      level: 40,
+      power: 24,
+      link: 'down',
+      command: `override "${reference}" 40 %`,
+    });
   });
 });
