@@ -16,8 +16,9 @@ import { bundle } from '../scripts/bundle.mjs';
 import { runToSteady, usage } from '../scripts/size.mjs';
 import { type Measurement, record, timetable } from './decision.ts';
 
-/** Two report periods, twelve polls of the meter. */
-const SECONDS = 60;
+/** s that are counted: two reports, two polls of the meter; and before, until boot and its first reports are over. */
+const SECONDS = 120;
+const SETTLED = 75;
 /** ms that valgrind may take to the first report. */
 const PATIENCE = 180_000;
 /** Functions of the interpreter that are shown with their share. */
@@ -41,6 +42,7 @@ async function count(pid: number | undefined, directory: string) {
     const run = spawnSync('callgrind_control', [option, String(pid)], { encoding: 'latin1', cwd: directory });
     if (run.status !== 0) throw new Error(`callgrind_control ${option}: ${run.stdout}${run.stderr}`);
   };
+  await sleep(SETTLED * 1000);
   control('--zero');
   const begun = performance.now();
   await sleep(SECONDS * 1000);
@@ -52,8 +54,8 @@ async function count(pid: number | undefined, directory: string) {
   const total = own.get('PROGRAM TOTALS') ?? 0;
   const inside = annotate(join(directory, file), true).get(CALLBACKS) ?? 0;
   if (total === 0 || inside === 0) throw new Error('callgrind counted nothing');
-  own.delete('PROGRAM TOTALS');
-  const most = [...own].sort((a, b) => b[1] - a[1]).slice(0, SHOWN);
+  const functions = [...own].filter(([name]) => /^js[a-z]/.test(name));
+  const most = functions.sort((a, b) => b[1] - a[1]).slice(0, SHOWN);
   return {
     process: Math.round(total / seconds),
     callbacks: Math.round(inside / seconds),
@@ -65,10 +67,16 @@ const stored = () => ({ 'timetable~0': record(timetable(2)) });
 
 /** Takes about six minutes. @param say told what is going on */
 export async function measureSteady(say: (line: string) => void): Promise<Measurement[]> {
+  const memory: Measurement[] = [];
+  for (const product of ['linux', 'street']) {
+    const made = await bundle({ board: product });
+    const used = made.board && (await usage({ code: made.code, board: made.board }, stored()));
+    if (!used || !('value' in used)) throw new Error(used?.reason ?? 'no board');
+    const name = `steady: ${product}, 20 rules and 10 programs loaded`;
+    memory.push({ name, value: used.value, unit: 'variables', limit: 2300 });
+  }
   const { code, board } = await bundle({ board: 'linux' });
   if (!board) throw new Error('no board');
-  const memory = await usage({ code, board }, stored());
-  if (!('value' in memory)) throw new Error(memory.reason);
   const run = async (site: { code: string; board: typeof board }) => {
     const directory = mkdtempSync(join(tmpdir(), 'callgrind-'));
     const under = ['valgrind', '--tool=callgrind', `--callgrind-out-file=${directory}/callgrind.out.%p`];
@@ -81,7 +89,7 @@ export async function measureSteady(say: (line: string) => void): Promise<Measur
   const lonely = { ...board, network: { ...board.network, kind: 'none' as const } };
   say(`counting for ${SECONDS} s without a link …`);
   const alone = await run({ code: (await bundle({ board: lonely })).code, board: lonely });
-  say(`${(alone.callbacks / alone.process) * 100} % of it in callbacks; where: ${alone.most}`);
+  say(`${Math.round((100 * alone.callbacks) / alone.process)} % of it in callbacks; where: ${alone.most}`);
   say(`counting for ${SECONDS} s with a link …`);
   const linked = await run({ code, board });
   const second = (name: string, value: number): Measurement => ({
@@ -91,7 +99,7 @@ export async function measureSteady(say: (line: string) => void): Promise<Measur
     limit: 1_000_000,
   });
   return [
-    { name: 'steady: 20 rules and 10 programs loaded', value: memory.value, unit: 'variables', limit: 2300 },
+    ...memory,
     second('lamp and meter, the whole process', alone.process),
     second('lamp, meter and link, in callbacks', linked.callbacks),
   ];

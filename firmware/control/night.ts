@@ -3,8 +3,6 @@
  * again every 24 h, and the night lasts as long as the latest ones did. It answers only from nights that agree with each
  * other, and not for long: polar days and nights have no edges, and must not leave a lamp dark.
  */
-import { NEVER } from '../schedule.ts';
-
 const MINUTE = 60000;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
@@ -53,26 +51,14 @@ export class Night {
   /** @returns whether it is night by what was learned; undefined when that is too little or 14 days old. Uptime in ms. */
   dark(uptime: number): boolean | undefined {
     if (this._lengths.length < LEAST || uptime - this._dusk >= VALID) return undefined;
-    return this._phase(uptime) < this._length() + 2 * MARGIN;
-  }
-
-  /** @returns uptime in ms of the next change of `dark` without an edge; `NEVER` when there is none. */
-  next(uptime: number): number {
-    const dark = this.dark(uptime);
-    if (dark === undefined) return NEVER;
-    const end = dark ? this._length() + 2 * MARGIN : DAY;
-    return Math.min(Math.round(uptime - this._phase(uptime)) + end, this._dusk + VALID);
+    // ms since the latest predicted dusk, 0..24 h
+    const passed = uptime - this._dusk + MARGIN;
+    return passed - Math.floor(passed / DAY) * DAY < this._length() + 2 * MARGIN;
   }
 
   private _length(): number {
     let sum = 0;
     for (const length of this._lengths) sum += length;
     return Math.round(sum / this._lengths.length);
-  }
-
-  /** @returns ms since the latest predicted dusk, 0..24 h */
-  private _phase(uptime: number): number {
-    const passed = uptime - this._dusk + MARGIN;
-    return passed - Math.floor(passed / DAY) * DAY;
   }
 }

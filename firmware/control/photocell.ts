@@ -111,10 +111,4 @@ export class Photocell {
     const dark = this.dark(uptime);
     return dark === undefined ? this._night.dark(uptime) : dark;
   }
-
-  /** @returns uptime at which `isNight` may change without a reading; `NEVER` when it cannot. */
-  next(uptime: number): number {
-    if (this.dark(uptime) === undefined) return this._night.next(uptime);
-    return Math.min(this._lost, this._stuck);
-  }
 }

@@ -21,6 +21,7 @@ import {
   PeriodKind,
   Size,
   UNKNOWN_PLACE,
+  YESTERDAY,
 } from '../link/timetable.ts';
 import type { Plan } from './arbiter.ts';
 import { programOf } from './calendar.ts';
@@ -233,7 +234,11 @@ export class Timetable implements Plan {
     this.control = this._point;
     let ruler = this._ruler;
     if (this._lit) ruler = this._react() || ruler;
-    if (ruler > 0) this._ramps(ruler);
+    if (ruler === 0) return;
+    const to = this._view.getUint16(ruler + Control.RampTo);
+    const from = this._view.getUint16(ruler + Control.RampFrom);
+    if (to !== NO_RAMP) this.rampTo = to * 100;
+    if (from !== NO_RAMP) this.rampFrom = from * 100;
   }
 
   /** Notes how the clocks run in the program day. Source: POSIX zones change at whole seconds, at most once in a day. */
@@ -346,15 +351,6 @@ export class Timetable implements Plan {
     return start < end ? start <= second && end > second : start <= second || end > second;
   }
 
-  /** R6: whether one of the program's active periods holds; a program without any is always active. */
-  private _active(): boolean {
-    const first = this._place + Part.Size;
-    const end = first + this._bytes[this._place] * Size.Period;
-    let active = first === end;
-    for (let period = first; period < end; period += Size.Period) if (this._holds(period)) active = true;
-    return active;
-  }
-
   private _holds(at: number): boolean {
     const bytes = this._bytes;
     const view = this._view;
@@ -414,9 +410,12 @@ export class Timetable implements Plan {
     this._level = 0;
     this._point = NONE;
     this._ruler = 0;
-    this._lit = this._active();
+    const at = this._place;
+    // A program without active periods is always active.
+    const end = at + Part.Size + this._bytes[at] * Size.Period;
+    this._lit = this._bytes[at] === 0;
+    for (let period = at + Part.Size; period < end; period += Size.Period) if (this._holds(period)) this._lit = true;
     if (this._lit) {
-      const at = this._place;
       const fixed = this._bytes[at + Part.Fixed];
       const astro = this._bytes[at + Part.Astro];
       const from = this._effects - (fixed + astro) * Size.Point;
@@ -451,28 +450,19 @@ export class Timetable implements Plan {
     }
     this._soon = soon;
     let point = (passed > 0 ? passed : count) - 1;
-    let ruler = passed === 0 && this._yesterday !== NONE ? this._lastPoint(this._yesterday) : 0;
-    if (ruler > 0) point = NONE - 1;
-    else if (count > 0) ruler = from + point * Size.Point;
-    else return;
+    let ruler = count > 0 ? from + point * Size.Point : 0;
+    if (passed === 0 && this._yesterday !== NONE) {
+      const at = view.getUint16(Head.Size + 2 * this._yesterday);
+      const points = view.getUint8(at + Part.Fixed);
+      if (points > 0) {
+        point = YESTERDAY;
+        ruler = at + Part.Size + view.getUint8(at) * Size.Period + (points - 1) * Size.Point;
+      }
+    }
+    if (ruler === 0) return;
     this._point = point;
     this._ruler = ruler;
     this._level = this._bytes[ruler];
-  }
-
-  /** @returns where the program's last switch point lies, 0 when it has none. */
-  private _lastPoint(program: number): number {
-    const bytes = this._bytes;
-    const at = this._view.getUint16(Head.Size + 2 * program);
-    const points = bytes[at + Part.Fixed];
-    return points === 0 ? 0 : at + Part.Size + bytes[at] * Size.Period + (points - 1) * Size.Point;
-  }
-
-  private _ramps(control: number): void {
-    const to = this._view.getUint16(control + Control.RampTo);
-    const from = this._view.getUint16(control + Control.RampFrom);
-    if (to !== NO_RAMP) this.rampTo = to * 100;
-    if (from !== NO_RAMP) this.rampFrom = from * 100;
   }
 
   /** R8: the last sun event that has passed, today's or, when the same program ran yesterday, yesterday's. */

@@ -32,6 +32,8 @@ export const enum Head {
   Size = 22,
 }
 export const NONE = 255;
+/** Control of a report: the last fixed control of yesterday's program, before the first one of today. */
+export const YESTERDAY = 254;
 export const NO_SENSOR = 0;
 export const UNKNOWN_PLACE = 2147483647;
 
