@@ -462,7 +462,7 @@ export class Timetable implements Plan {
     if (ruler === 0) return;
     this._point = point;
     this._ruler = ruler;
-    this._level = this._bytes[ruler];
+    this._level = Math.min(100, this._bytes[ruler]);
   }
 
   /** R8: the last sun event that has passed, today's or, when the same program ran yesterday, yesterday's. */
