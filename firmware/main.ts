@@ -60,7 +60,7 @@ export class Firmware implements Controller {
   private _presence: Presence | undefined;
   private _session: Session | undefined;
 
-  /** Opens the parts. The lamp comes first: it is lit before anything that can fail is opened. */
+  /** Opens the parts. The arbiter comes first: its appointment with the lamp stands before anything that can fail is opened. */
   constructor(hal: Hal, board: Board, site: Site | undefined) {
     this.version = board.version;
     this.board = board.name;

@@ -60,8 +60,8 @@ export class Arbiter {
   private _task: number;
 
   /**
-   * Decides at once, so that a lamp that is off by its program does not flash at a restart. Never throws: a lamp that
-   * nobody can decide on has its default level.
+   * Decides as soon as the schedule runs, whatever else fails at boot; nothing drives the lamp before, so that one that is
+   * off by its program does not flash at a restart.
    *
    * @param _defaultLevel %, without override and plan
    * @param _lamp told the level of each new command in action, and the ms its ramp takes; undefined: none is given
@@ -81,11 +81,7 @@ export class Arbiter {
     const kept = _store.overrides();
     this._override = kept[0];
     this._pending = kept[1];
-    try {
-      this.run();
-    } catch (_error) {
-      _lamp.apply(_defaultLevel, 0);
-    }
+    this.wake();
   }
 
   /** Takes effect with the next `run`. @returns `Done`, or why it cannot be obeyed; then nothing has changed. */
@@ -150,7 +146,22 @@ export class Arbiter {
     this._open = 1;
     const now = this._clock.time();
     this._expire(now);
-    const winner = this._test || this._override || (now === undefined ? this._guess() : this._planned(now));
+    let winner = this._test || this._override;
+    if (!winner && now === undefined) winner = this._guess();
+    if (!winner) {
+      // Here and not in a function: from the plan it is far to the text of its time zone.
+      const plan = this._plan;
+      plan.decide(now as number, this._defaultLevel);
+      winner = {
+        level: plan.level,
+        reason: plan.reason,
+        rampTo: plan.rampTo,
+        rampFrom: plan.rampFrom,
+        program: plan.program,
+        control: plan.control,
+        sensor: plan.sensor,
+      };
+    }
     if (now !== undefined) this._sleep(now);
     const changed = !same(this.command, winner);
     this.command = winner;
@@ -179,20 +190,6 @@ export class Arbiter {
     // Storage is full: they end all the same, until the next restart.
     this._override = override;
     this._pending = waiting;
-  }
-
-  private _planned(now: number): LampCommand {
-    const plan = this._plan;
-    plan.decide(now, this._defaultLevel);
-    return {
-      level: plan.level,
-      reason: plan.reason,
-      rampTo: plan.rampTo,
-      rampFrom: plan.rampFrom,
-      program: plan.program,
-      control: plan.control,
-      sensor: plan.sensor,
-    };
   }
 
   /** Without a clock: lit while it is dark, or when nobody knows. */

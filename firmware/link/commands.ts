@@ -35,39 +35,44 @@ export interface Answer {
   code: AckCode;
 }
 
-/** Obeys one command message, whole or not at all. @param payload CBOR, as in PROTOCOL.md. */
+/**
+ * Obeys one command message, whole or not at all. One function, because from here to storage it is far enough.
+ * @param payload CBOR, as in PROTOCOL.md.
+ */
 export function obey(payload: Bytes, orders: Orders): Answer {
   const message = decode(payload) as Record<number, unknown> | undefined;
+  const answer: Answer = { number: undefined, code: AckCode.Malformed };
   const number = message && whole(message[CommandKey.Number], LATEST, 1);
-  if (!message || Array.isArray(message) || number === undefined || number < 0)
-    return { number: undefined, code: AckCode.Malformed };
-  return { number, code: carryOut(message, orders) };
-}
-
-function carryOut(message: Record<number, unknown>, orders: Orders): AckCode {
+  if (!message || Array.isArray(message) || number === undefined || number < 0) return answer;
+  answer.number = number;
   const kind = message[CommandKey.Kind];
-  if (kind === CommandKind.Resume) return orders.arbiter.resume();
+  if (kind === CommandKind.Resume) {
+    answer.code = orders.arbiter.resume();
+    return answer;
+  }
   if (kind === CommandKind.Timetable) {
     const bytes = message[CommandKey.Timetable];
-    return bytes instanceof Uint8Array ? orders.setTimetable(bytes) : AckCode.Malformed;
+    if (bytes instanceof Uint8Array) answer.code = orders.setTimetable(bytes);
+    return answer;
   }
   const level = whole(message[CommandKey.Level], 100, 1);
   const expiration = whole(message[CommandKey.Expiration], LATEST, 1000);
-  if (level === undefined || level < 0 || expiration === -1) return AckCode.Malformed;
-  if (kind === CommandKind.DefaultLevel) return orders.setDefaultLevel(level);
+  if (level === undefined || level < 0 || expiration === -1) return answer;
+  if (kind === CommandKind.DefaultLevel) answer.code = orders.setDefaultLevel(level);
   if (kind === CommandKind.Sensor) {
     const sensor = whole(message[CommandKey.Sensor], SENSORS, 1);
-    return sensor === undefined || sensor < 1 ? AckCode.Malformed : orders.command(sensor, level, expiration);
+    if (sensor !== undefined && sensor > 0) answer.code = orders.command(sensor, level, expiration);
   }
+  if (kind !== CommandKind.Override) return answer;
   const start = whole(message[CommandKey.Start], LATEST, 1000);
   const rampTo = whole(message[CommandKey.RampTo], LONGEST_RAMP, 100);
   const rampFrom = whole(message[CommandKey.RampFrom], LONGEST_RAMP, 100);
   const reference = message[CommandKey.Reference];
-  if (kind !== CommandKind.Override || start === -1 || rampTo === -1 || rampFrom === -1) return AckCode.Malformed;
-  if (reference !== undefined && (typeof reference !== 'string' || reference.length > REFERENCE)) {
-    return AckCode.Malformed;
-  }
-  return orders.arbiter.override({ level, reason: Reason.Override, start, expiration, rampTo, rampFrom, reference });
+  if (start === -1 || rampTo === -1 || rampFrom === -1) return answer;
+  if (reference !== undefined && (typeof reference !== 'string' || reference.length > REFERENCE)) return answer;
+  const override = { level, reason: Reason.Override, start, expiration, rampTo, rampFrom, reference };
+  answer.code = orders.arbiter.override(override);
+  return answer;
 }
 
 /** @returns the integer times `factor`, undefined when absent, -1 when it is not an integer of 0..highest. */

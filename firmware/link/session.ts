@@ -141,10 +141,36 @@ export class Session {
   /** Takes a message, or reports. @internal */
   run(): void {
     const now = this._hal.clock.uptime();
+    const owner = this._owner;
     const message = this._inbox.shift();
     this._schedule.at(this._task, message ? 0 : Math.max(0, this._due - now));
-    if (message) this._take(message._topic, message._payload);
-    else if (now >= this._due) this._report(now);
+    if (!message) {
+      if (now >= this._due) this._report(now);
+      return;
+    }
+    const topic = message._topic;
+    if (topic === this._root + Leaf.Command) {
+      const answer = obey(message._payload, owner);
+      if (answer.number === undefined) return;
+      this._writer.map(2);
+      this._writer.pairs(AckKey.Number, [answer.number, answer.code]);
+      this._send(Leaf.Ack, this._writer.finish(), false);
+    } else {
+      const content = decode(message._payload) as Record<number, unknown> | undefined;
+      if (!content) return;
+      if (topic === this._group) {
+        const sensor = Number(content[0]);
+        const seconds = Number(content[1]);
+        // What it changes is reported when the lamp follows: a street that talks shall not make the gateway listen.
+        if (sensor > 0 && seconds >= 0 && seconds <= LONGEST_PRESENCE) owner.neighbour(sensor, seconds * 1000);
+        return;
+      }
+      const time = Number(content[TimeKey.Seconds]) * 1000 + Number(content[TimeKey.Milliseconds]);
+      if (!(time >= EARLIEST && time <= LATEST)) return;
+      owner.setTime(time);
+    }
+    owner.arbiter.wake();
+    this.touch();
   }
 
   private _report(now: number): void {
@@ -176,31 +202,5 @@ export class Session {
   private _send(leaf: string, payload: Bytes | undefined, retain: boolean): void {
     if (payload === undefined) throw new Error(`${leaf} message is longer than ${LONGEST} bytes`);
     this.uplink.publish(this._root + leaf, payload, 1, retain);
-  }
-
-  private _take(topic: string, payload: Bytes): void {
-    const owner = this._owner;
-    if (topic === this._root + Leaf.Command) {
-      const answer = obey(payload, owner);
-      if (answer.number === undefined) return;
-      this._writer.map(2);
-      this._writer.pairs(AckKey.Number, [answer.number, answer.code]);
-      this._send(Leaf.Ack, this._writer.finish(), false);
-    } else {
-      const message = decode(payload) as Record<number, unknown> | undefined;
-      if (!message) return;
-      if (topic === this._group) {
-        const sensor = Number(message[0]);
-        const seconds = Number(message[1]);
-        // What it changes is reported when the lamp follows: a street that talks shall not make the gateway listen.
-        if (sensor > 0 && seconds >= 0 && seconds <= LONGEST_PRESENCE) owner.neighbour(sensor, seconds * 1000);
-        return;
-      }
-      const time = Number(message[TimeKey.Seconds]) * 1000 + Number(message[TimeKey.Milliseconds]);
-      if (!(time >= EARLIEST && time <= LATEST)) return;
-      owner.setTime(time);
-    }
-    owner.arbiter.wake();
-    this.touch();
   }
 }

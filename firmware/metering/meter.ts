@@ -185,9 +185,13 @@ class Poller implements Transaction {
 
   /** The lamp has changed: its power is worth a look once it has settled. Units that do not answer keep their pace. */
   hurry(): void {
-    const soon = this._clock.uptime() + SETTLED;
-    for (const unit of this._units) if (unit._failures < ABSENT) unit._due = Math.min(unit._due, soon);
-    if (!this._unit) this._schedule.at(this._task, SETTLED);
+    const now = this._clock.uptime();
+    let next = now + SETTLED;
+    for (const unit of this._units) {
+      if (unit._failures < ABSENT) unit._due = Math.min(unit._due, now + SETTLED);
+      next = Math.min(next, unit._due);
+    }
+    if (!this._unit) this._schedule.at(this._task, Math.max(0, next - now));
   }
 
   private _ask(unit: Unit): void {

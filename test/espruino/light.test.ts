@@ -76,7 +76,7 @@ describe('light on the interpreter', () => {
 
   it('starts softly, and dims to its minimum at 90 °C', async () => {
     await ask('make(undefined,undefined,1000)+"1"');
-    assert.equal(await ask('go(100,0)'), 1000);
+    assert.equal(await ask('go(100,undefined)'), 1000);
     assert.equal(await ask('at(now+500)'), 5500);
     assert.equal(await ask('at(now+500)'), 10000);
     assert.equal(await ask('(celsius=90,at(now+30000))'), 1000);
