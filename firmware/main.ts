@@ -132,12 +132,19 @@ export class Firmware implements Controller {
   setTimetable(bytes: Bytes): AckCode {
     const fault = bytes.length > 0 ? checkTimetable(bytes, this._limits) : AckCode.Done;
     if (fault !== AckCode.Done) return fault;
+    const before = this._timetable.own();
     try {
       this.settings.setTimetable(bytes);
     } catch (_full) {
       return AckCode.TooLarge;
     }
     this._timetable.reload();
+    // Who stands here stands here under the input's new number, and no longer under the old one.
+    if (this.presence) {
+      const now = this._clock.time() || 0;
+      this._sensors.hear(before, now, now);
+      this.sensed(1, true);
+    }
     return AckCode.Done;
   }
 
@@ -161,7 +168,7 @@ export class Firmware implements Controller {
   setTime(time: number): void {
     const before = this._clock.time();
     this._clock.setTime(time);
-    if (before !== undefined) this._sensors.shift(time - before);
+    if (before !== undefined) this._sensors.shift(time - before, before);
   }
 
   neighbour(sensor: number, duration: number): void {
@@ -171,8 +178,8 @@ export class Firmware implements Controller {
     this.arbiter.wake();
   }
 
-  /** Somebody came near, is still there, or has gone. */
-  sensed(level: 0 | 1): void {
+  /** Somebody came near, is still there, or has gone. @param changed it is news to the gateway, not only to neighbours */
+  sensed(level: 0 | 1, changed: boolean): void {
     const own = this._timetable.own();
     if (own === NO_SENSOR) return;
     const now = this._clock.time() || 0;
@@ -181,7 +188,7 @@ export class Firmware implements Controller {
     const session = this._session;
     if (!session) return;
     session.tell(own, level ? PRESENCE : 0);
-    session.touch();
+    if (changed) session.touch();
   }
 
   /** The lamp has begun a ramp, or reached another level. */

@@ -6,9 +6,11 @@ import { relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import terser from '@rollup/plugin-terser';
 import typescript from '@rollup/plugin-typescript';
+import { parse } from 'acorn';
 import { rollup } from 'rollup';
 import { loadConfig } from './board-config.mjs';
 import { inlineConstants } from './constants.mjs';
+import { analyse, walk } from './dialect/scope.mjs';
 import { typedFindings } from './dialect/types.mjs';
 import { checkScript, formatFinding } from './espruino-dialect.mjs';
 
@@ -186,18 +188,36 @@ export function boardOptions(script, { board, minify = true, define = {}, file =
 }
 
 /**
- * What a product says of itself is known here: where the script asks `board.presence`, the value takes the place of the
- * question, so that parts which this product lacks drop out with it. Blanks keep every position; a value that is no
- * primitive, or longer than the question, stays a question.
+ * What a product says of itself is known here: where the script asks the parameter `board` for a member, its value takes
+ * the place of the question, so that parts which this product lacks drop out with it. Blanks keep every position; a value
+ * that is no primitive, or longer than the question, stays a question.
  */
 function withValues(code, board) {
-  return code.replace(/(?<![.\w$])board((?:\.\w+)+)(?![\w(]| =[^=])/g, (question, path) => {
-    let value = board;
-    for (const key of path.slice(1).split('.')) value = value?.[key];
-    if (typeof value === 'object' || typeof value === 'function') return question;
-    const text = value === undefined ? 'void 0' : JSON.stringify(value);
-    return text.length > question.length ? question : text.padEnd(question.length);
+  const script = analyse(parse(code, { ecmaVersion: 'latest', sourceType: 'module' }));
+  const parts = [];
+  let done = 0;
+  walk(script.program, (node, above) => {
+    if (node.type !== 'MemberExpression' || node.start < done || above.callee === node) return;
+    if (above.type === 'AssignmentExpression' && above.left === node) return;
+    const value = primitiveOf(node, script, board);
+    if (value === undefined) return;
+    const text = JSON.stringify(value[0]) ?? 'void 0';
+    if (text.length > node.end - node.start) return;
+    parts.push(code.slice(done, node.start), text.padEnd(node.end - node.start));
+    done = node.end;
   });
+  return parts.join('') + code.slice(done);
+}
+
+/** @returns {[unknown] | undefined} the primitive that a chain of members of `board` holds */
+function primitiveOf(node, script, board) {
+  const path = [];
+  let at = node;
+  for (; at.type === 'MemberExpression' && !at.computed; at = at.object) path.unshift(at.property.name);
+  if (at.type !== 'Identifier' || at.name !== 'board' || script.binding(at)?.kind !== 'param') return undefined;
+  let value = board;
+  for (const key of path) value = value?.[key];
+  return typeof value === 'object' || typeof value === 'function' ? undefined : [value];
 }
 
 /** Rollup plugin: the finished script must run on the interpreter. */

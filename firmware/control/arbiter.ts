@@ -8,7 +8,7 @@
  */
 import type { Clock } from '../../hal/hal.ts';
 import { AckCode, Reason } from '../link/messages.ts';
-import type { Schedule } from '../schedule.ts';
+import { NEVER, type Schedule } from '../schedule.ts';
 import type { LampCommand } from './command.ts';
 
 /** What rules without an override. `decide` leaves its verdict in the fields. */
@@ -57,6 +57,8 @@ export class Arbiter {
   private _test: LampCommand | undefined;
   /** A decision has begun and not come back. */
   private _open = 0;
+  /** The last decision knew no time. */
+  private _timeless = false;
   private _task: number;
 
   /**
@@ -94,7 +96,7 @@ export class Arbiter {
     } else if (expiration !== undefined) {
       if (expiration <= Math.max(now, start || 0)) return AckCode.Expired;
       // Its length is what counts after a restart that does not know the time.
-      if (start === undefined) command.start = Math.floor(now);
+      if (start === undefined || start < now) command.start = Math.floor(now);
     }
     const later = start !== undefined && now !== undefined && start > now;
     return this._keep(later ? this._override : command, later ? command : this._pending);
@@ -139,7 +141,7 @@ export class Arbiter {
     this._schedule.at(this._task, MINUTE);
     const before = this.command;
     if (this._open) {
-      // What cannot be decided, because it throws or memory ends, must not leave a lamp dark.
+      // An interrupt took the last decision: what cannot be decided must not leave a lamp dark.
       this.command = { level: this._defaultLevel, reason: Reason.Default };
       this._lamp.apply(this._defaultLevel, 0);
     }
@@ -147,32 +149,41 @@ export class Arbiter {
     const now = this._clock.time();
     this._expire(now);
     let winner = this._test || this._override;
+    let next = NEVER;
+    let fault: unknown;
     if (!winner && now === undefined) winner = this._guess();
     if (!winner) {
       // Here and not in a function: from the plan it is far to the text of its time zone.
       const plan = this._plan;
-      plan.decide(now as number, this._defaultLevel);
-      winner = {
-        level: plan.level,
-        reason: plan.reason,
-        rampTo: plan.rampTo,
-        rampFrom: plan.rampFrom,
-        program: plan.program,
-        control: plan.control,
-        sensor: plan.sensor,
-      };
+      try {
+        plan.decide(now as number, this._defaultLevel);
+        next = plan.next;
+        winner = {
+          level: plan.level,
+          reason: plan.reason,
+          rampTo: plan.rampTo,
+          rampFrom: plan.rampFrom,
+          program: plan.program,
+          control: plan.control,
+          sensor: plan.sensor,
+        };
+      } catch (error) {
+        fault = error;
+        winner = { level: this._defaultLevel, reason: Reason.Default };
+      }
     }
-    if (now !== undefined) this._sleep(now);
+    if (now !== undefined && fault === undefined) this._sleep(now, next);
+    // Nobody ramps after a restart, or when the clock becomes known: the change is older than that.
+    const late = before.level < 0 || (this._timeless && now !== undefined);
     const changed = !same(this.command, winner);
+    this._timeless = now === undefined;
     this.command = winner;
     if (changed) {
       this.since = this._clock.uptime();
-      // The way back from an override is the override's own ramp; every other change takes the newcomer's.
-      const back = before.reason === Reason.Override && winner.reason !== Reason.Override;
-      const ramp = back ? before.rampFrom : winner.rampTo;
-      this._lamp.apply(winner.level, ramp === undefined ? (back ? winner.rampTo : before.rampFrom) : ramp);
+      this._lamp.apply(winner.level, late ? undefined : rampOf(before, winner));
     }
     this._open = 0;
+    if (fault !== undefined) throw fault;
   }
 
   /** While the clock is unknown, an override lasts as long after the restart as it was meant to last in all. */
@@ -202,11 +213,11 @@ export class Arbiter {
     return { level: night ? this._defaultLevel : 0, reason: learned ? Reason.Learned : Reason.Photocell };
   }
 
-  private _sleep(now: number): void {
-    let next = now + DAY;
+  /** @param verdict ms UTC until which the plan's holds; `NEVER` when it was not asked */
+  private _sleep(now: number, verdict: number): void {
+    let next = Math.min(now + DAY, verdict);
     const override = this._override;
-    if (override) next = override.expiration === undefined ? next : Math.min(next, override.expiration);
-    else next = Math.min(next, this._plan.next);
+    if (override && override.expiration !== undefined) next = Math.min(next, override.expiration);
     if (this._pending) next = Math.min(next, this._pending.start as number);
     this._schedule.at(this._task, Math.max(0, next - now));
   }
@@ -217,4 +228,19 @@ function same(a: LampCommand, b: LampCommand): boolean {
   if (a === b) return true;
   if (a.reason === Reason.Override || a.reason !== b.reason) return false;
   return a.level === b.level && a.program === b.program && a.sensor === b.sensor;
+}
+
+/**
+ * An override, and a sensor that no other command replaces, shape the way back; every other change takes the newcomer's
+ * ramp. Source: TALQ 2.7.1 `CommandBase` rampToLevelTime and rampFromLevelTime.
+ * @returns ms, undefined when nobody names a ramp
+ */
+function rampOf(before: LampCommand, winner: LampCommand): number | undefined {
+  const overridden = before.reason === Reason.Override && winner.reason !== Reason.Override;
+  const sensed =
+    before.reason === Reason.Sensor && (winner.reason === Reason.Program || winner.reason === Reason.Default);
+  const back = overridden || sensed;
+  const ramp = back ? before.rampFrom : winner.rampTo;
+  if (ramp !== undefined) return ramp;
+  return back ? winner.rampTo : before.rampFrom;
 }

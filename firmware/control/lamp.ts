@@ -83,12 +83,17 @@ export class Lamp {
     this._from = Math.max(soft ? GLOW : this._now, level > 0 ? this._minimum : 0);
     this._target = level > 0 ? Math.max(level, this._minimum) : 0;
     this._begin = this._clock.uptime();
-    this.run();
-    if (this._ramp > 0) this._owner.changed();
+    this._step();
+    this._owner.changed();
   }
 
   /** A step of the ramp; also after `cap` has changed, and every hour for the factors. @internal */
   run(): void {
+    if (this._step()) this._owner.changed();
+  }
+
+  /** @returns whether a ramp has ended, or the light has moved without one */
+  private _step(): boolean {
     const lit = this.lit();
     if (this._soft && this._driver.level === 0) this._begin = this._seen;
     const passed = this._seen - this._begin;
@@ -102,7 +107,11 @@ export class Lamp {
     this._schedule.at(this._task, done ? (light && level > 0 ? HOUR : NEVER) : Math.min(STEP, this._ramp - passed));
     this._now = level;
     if (light && (done || passed === 0)) this._factor = light.factor(lit, level > 0);
+    const before = this._driver.level;
     this._driver.write(level > 0 ? Math.max(Math.min(level * this._factor, this.cap), this._minimum) : 0);
-    if (done) this._owner.changed();
+    if (!done) return false;
+    const ended = this._ramp > 0;
+    this._ramp = 0;
+    return ended || this._driver.level !== before;
   }
 }

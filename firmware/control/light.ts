@@ -10,8 +10,11 @@ import type { LightConfig } from '../board.ts';
 import { interpolate } from '../interpolate.ts';
 
 const HOUR = 3600000;
-/** Hours more than stored that are worth a write while the lamp is lit; when it is switched off, one hour is. */
-const WORTH = 12;
+/**
+ * Hours more than stored that are worth a write while the lamp is lit; when it is switched off, one hour is. Where the
+ * feeder goes off by day nobody switches off, and less than this is lost every night.
+ */
+const WORTH = 2;
 const KEY = 'lit';
 
 export class Light {

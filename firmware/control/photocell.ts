@@ -69,8 +69,11 @@ export class Photocell {
     const day = lux > Math.max(most, SUNRISE);
     const light = Math.log(lux + 1);
     if (before === undefined) {
-      // The levels alone decide. Between them it stays as it was, or is dark: then the lamp is lit.
-      this._dark = lux <= most && (lux < Math.min(this._onLux, this._offLux) || this._dark !== false);
+      // The levels alone decide; where the light may be the lamp's own, only full daylight is bright. Between the levels it
+      // stays as it was, or is dark: then the lamp is lit.
+      const own = this._dark || (this._dark === undefined && uptime < this._blind);
+      const bright = own ? day : lux > most;
+      this._dark = !bright && (lux < Math.min(this._onLux, this._offLux) || this._dark !== false);
       this._since = uptime - SHORTEST;
       this._asked = undefined;
       this._light = this._mean = light;

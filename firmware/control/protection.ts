@@ -43,8 +43,10 @@ export class Protection {
   /** Measures. @internal */
   run(): void {
     this._schedule.at(this._task, PERIOD);
-    const temperature = this._system.temperature();
-    if (temperature !== undefined) {
+    const measured = this._system.temperature();
+    if (measured !== undefined) {
+      // Whole degrees: noise of the sensor shall not move the light.
+      const temperature = Math.round(measured);
       this._silent = 0;
       this._ruling = Math.max(temperature, Math.min(this._ruling, temperature + HYSTERESIS));
     } else if (++this._silent >= PATIENCE) {

@@ -28,7 +28,7 @@ export class Sensors {
    * is lowered. `time`, which is now, or earlier: it was lowered; lowering one that is not raised changes nothing.
    */
   hear(number: number, until: number, time: number): void {
-    if (this._numbers.length >= MOST && this._numbers.indexOf(number) < 0) return;
+    if (this._numbers.length >= MOST && until < RAISED && this._numbers.indexOf(number) < 0) return;
     const at = this._find(number);
     if (until > time || this._until[at] > time) this._until[at] = until;
   }
@@ -47,11 +47,14 @@ export class Sensors {
     return found;
   }
 
-  /** The clock was set `step` ms ahead: presence lasts as long as it would have. */
-  shift(step: number): void {
+  /**
+   * The clock was set `step` ms ahead of `before`: presence, and what has ended and is held, lasts as long as it would
+   * have. What a CMS said until an instant to come, it said by its own clock.
+   */
+  shift(step: number, before: number): void {
     for (let at = 0; at < this._numbers.length; at++) {
       const until = this._until[at];
-      if (this._numbers[at] > 0 && until > 0 && until < RAISED) this._until[at] = until + step;
+      if (until > 0 && until < RAISED && (this._numbers[at] > 0 || until <= before)) this._until[at] = until + step;
     }
   }
 

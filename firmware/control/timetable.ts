@@ -71,6 +71,8 @@ export class Timetable implements Plan {
   private _from = 0;
   private _until = 0;
   private _lit = false;
+  /** The default level that it was decided with, %. */
+  private _default = 0;
   private _level = 0;
   private _point = NONE;
   /** Where that control lies; 0 without one. */
@@ -154,8 +156,10 @@ export class Timetable implements Plan {
         if (kind !== PeriodKind.Sensor && kind !== PeriodKind.AstroAndSensor) continue;
         for (let at = period + Period.Sensor; at < period + Period.A; at += 2) {
           this._periods.push(period);
-          this._numbers.push(view.getUint16(at));
-          this._latches.push(true);
+          const number = view.getUint16(at);
+          const lux = this._sensors.value(number);
+          this._numbers.push(number);
+          this._latches.push(lux === undefined || lux <= view.getFloat32(period + Period.Off));
         }
       }
     }
@@ -228,7 +232,8 @@ export class Timetable implements Plan {
     this._now = now;
     // While the clock repeats an hour, nothing of that hour happens again.
     this._second = ((now < this._change ? now : Math.max(this._change - 1, now + this._jump)) - this._base) / 1000;
-    if (now < this._from || now >= this._until || this._sensed) this._follow(defaultLevel);
+    const stale = now < this._from || now >= this._until || defaultLevel !== this._default;
+    if (stale || this._sensed) this._follow(defaultLevel);
     this.next = this._until;
     this.level = this._level;
     this.control = this._point;
@@ -406,6 +411,7 @@ export class Timetable implements Plan {
 
   /** R6 to R8 */
   private _follow(defaultLevel: number): void {
+    this._default = defaultLevel;
     this._soon = NEVER;
     this._level = 0;
     this._point = NONE;

@@ -16,7 +16,7 @@ const SOON = 500;
 /** 0.1 W */
 const DEAD_BAND = 20;
 /** Messages that wait to be taken. */
-const INBOX = 4;
+const INBOX = 8;
 /** Bytes of the longest message: the uplink takes no more, and 16 units with 10 values each stay below. */
 const LONGEST = 1024;
 
@@ -132,7 +132,7 @@ export class Session {
 
   /** A message has come; from here the way to storage would be too deep. @internal */
   receive(topic: string, payload: Bytes): void {
-    // What finds no place is not acknowledged, and comes again.
+    // What finds no place is lost: commands are said again until they are answered, and so is presence.
     if (this._inbox.length >= INBOX) return;
     this._inbox.push({ _topic: topic, _payload: new Uint8Array(payload) });
     this._schedule.at(this._task, 0);

@@ -103,6 +103,37 @@ print([list.concat(), tail(bytes), 1 << list[0]()]);
     );
   });
 
+  it("puts a product's own values where the parameter board is asked, and nowhere else", async () => {
+    const source = `import board from 'virtual:board';
+      function ask(board) {
+        const lamp = { board: { name: 'other' } };
+        for (const board of [{ presence: 1 }]) print(board.presence);
+        print(board.presence === undefined ? 'none' : board.presence, 'see board.name here', lamp.board.name, board.name);
+        if (board.network.kind === 'none') print('never');
+      }
+      ask(board);`;
+    const { code } = await bundle({ source, board: 'linux' });
+    const printed: unknown[] = [];
+    runInNewContext(code, { print: (...values: unknown[]) => printed.push(...values) });
+    assert.deepEqual(printed, [1, 'none', 'see board.name here', 'other', 'linux']);
+    assert.doesNotMatch(code, /never|\.kind/);
+  });
+
+  it('puts constants into the text: no name of a number or a text at the top is left, and shadows stay', async () => {
+    const text = `export {};
+      const LIMIT = 86400000;
+      const COLD = -273;
+      const KEY = 'overrides';
+      const table: { [key: string]: number } = { LIMIT: 1, [KEY]: 2 };
+      function least(LIMIT: number): number { return Math.min(LIMIT, 5 - COLD); }
+      print(LIMIT + 1, least(7), least(1000), table['LIMIT'], table[KEY], typeof KEY, KEY + LIMIT);`;
+    const { code } = await bundleText(text);
+    const printed: unknown[] = [];
+    runInNewContext(code, { print: (...values: unknown[]) => printed.push(...values), Math });
+    assert.deepEqual(printed, [86400001, 7, 278, 1, 2, 'string', 'overrides86400000']);
+    assert.doesNotMatch(code, /(const|let|var) \w+=(-?\d|["'])/);
+  });
+
   it('refuses an entry with exports', async () => {
     await assert.rejects(bundleText('export const x = 1;\n'), /the entry exports x/);
   });

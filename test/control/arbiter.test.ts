@@ -238,17 +238,78 @@ describe('the arbiter', () => {
     assert.deepEqual([level(), arbiter.command.reason], [70, Reason.Program]);
   });
 
-  it('gives the default level within a minute when a decision never comes back, and tries again', () => {
-    const { arbiter, timetable, apply, level, run, hal } = bench('12:00:00');
+  it('gives the default level when a decision throws, and tries again after a minute', () => {
+    const { arbiter, timetable, apply, level, run, hal } = bench('21:00:00');
+    assert.equal(level(), 70);
     const decide = sinon.stub(timetable, 'decide').throws(new Error('broken'));
-    hal.clock.setTime(at('21:00:00'));
+    hal.clock.setTime(at('21:30:00'));
     arbiter.wake();
     assert.throws(() => run(0), /broken/);
-    assert.equal(level(), 100);
+    assert.deepEqual([level(), apply.lastCall.args[0], arbiter.command.reason], [100, 100, Reason.Default]);
     assert.throws(() => run(minutes(1)), /broken/);
-    assert.deepEqual([apply.lastCall.args, arbiter.command.reason], [[100, 0], Reason.Default]);
+    assert.equal(decide.callCount, 2);
     decide.restore();
     run(minutes(1));
+    assert.equal(level(), 70);
+  });
+
+  it('gives the default level at the next look when an interrupt took the decision', () => {
+    const { arbiter, apply, level, run } = bench('21:00:00');
+    // What an out-of-memory interrupt leaves: no code ran after it.
+    (arbiter as unknown as { _open: number })._open = 1;
+    apply.resetHistory();
+    arbiter.wake();
+    run(0);
+    assert.deepEqual([apply.firstCall.args, level()], [[100, 0], 70]);
+  });
+
+  it('takes no ramp after a restart, nor when the clock becomes known: the change is older than that', () => {
+    const { apply, hal, arbiter, run } = bench('20:00:10');
+    assert.deepEqual(apply.lastCall.args, [70, undefined]);
+    const restarted = bench('22:00:00', TIMETABLE, [kept(80, { rampTo: 3_600_000 })]);
+    assert.deepEqual(restarted.apply.lastCall.args, [80, undefined]);
+    const timeless = bench(undefined);
+    timeless.hal.clock.setTime(at('20:00:10'));
+    timeless.arbiter.wake();
+    timeless.run(0);
+    assert.deepEqual(timeless.apply.lastCall.args, [70, undefined]);
+    hal.clock.setTime(at('06:00:00'));
+    arbiter.wake();
+    run(0);
+    assert.equal(apply.lastCall.args[0], 100);
+  });
+
+  it('counts the length of an override that should have begun ten days ago from now', () => {
+    const { override, store } = bench('22:00:00');
+    override(0, { start: at('22:00:00') - 10 * 86_400_000, expiration: at('23:00:00') });
+    assert.equal(store.setOverrides.lastCall.args[0].start, at('22:00:00'));
+  });
+
+  it('obeys a new default level in a program without switch points at once', () => {
+    const empty = compileTimetable(
+      { id: 'c', ownerCMS: 'cms', defaultProgram: 'p' },
+      new Map([['p', { ...PROGRAM, fixedTimeControls: [] }]]),
+      { dayOffset: 0, zone: 'UTC0', assigned: 0, sensor: () => undefined },
+    );
+    const { arbiter, level, run } = bench('12:00:00', empty);
+    assert.equal(level(), 100);
+    arbiter.setDefaultLevel(40);
+    arbiter.wake();
+    run(0);
+    assert.equal(level(), 40);
+  });
+
+  it('sleeps through a switch point while the installer has the lamp, and follows it afterwards', () => {
+    const { hal, arbiter, level, run } = bench('19:59:30');
+    arbiter.test({ level: 55, reason: Reason.Test });
+    arbiter.wake();
+    run(0);
+    const time = sinon.spy(hal.clock, 'time');
+    run(minutes(2));
+    assert.ok(time.callCount <= 3, `${time.callCount} looks at the clock in 2 min`);
+    arbiter.test(undefined);
+    arbiter.wake();
+    run(0);
     assert.equal(level(), 70);
   });
 

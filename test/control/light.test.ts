@@ -160,24 +160,36 @@ describe('constant light output', () => {
     assert.equal(volts(), 6);
   });
 
-  it('stores 12 h after 12 h of light, 13 h when the lamp goes off 1.5 h later, and goes on from there after a restart', () => {
+  it('stores 2 h after 2 h of light, 3 h when the lamp goes off 1.5 h later, and goes on from there after a restart', () => {
     const first = bench({ virtualOutput: 100, clo });
     const write = sinon.spy(first.hal.storage, 'write');
     first.lamp.apply(100, 0);
-    first.run(11.9);
+    first.run(1.9);
     assert.equal(write.callCount, 0);
     first.run(0.2);
-    assert.equal(storedHours(first.hal), 12);
+    assert.equal(storedHours(first.hal), 2);
     first.run(1.4);
     first.lamp.apply(0, 0);
-    assert.deepEqual([storedHours(first.hal), write.callCount], [13, 2]);
+    assert.deepEqual([storedHours(first.hal), write.callCount], [3, 2]);
     first.hal.reset('power');
     const second = bench({ virtualOutput: 100, clo }, first.hal);
-    assert.equal(second.lamp.lit(), 13 * HOUR);
+    assert.equal(second.lamp.lit(), 3 * HOUR);
     second.lamp.apply(100, 0);
     second.run(2);
     second.lamp.apply(0, 0);
-    assert.equal(storedHours(second.hal), 15);
+    assert.equal(storedHours(second.hal), 5);
+  });
+
+  it('loses less than 2 h a night where the feeder is switched off by day: 30 nights of 11.5 h are 300 h at least', () => {
+    let pole = bench({ virtualOutput: 100, clo });
+    for (let night = 0; night < 30; night++) {
+      pole.lamp.apply(100, 0);
+      pole.run(11.5);
+      pole.hal.reset('power');
+      pole = bench({ virtualOutput: 100, clo }, pole.hal);
+    }
+    const hours = storedHours(pole.hal) ?? 0;
+    assert.ok(hours >= 300 && hours <= 345, `${hours} h`);
   });
 
   it('writes nothing for a switch-off after 59 minutes, nor for the next one 59 minutes later, if no hour is full', () => {

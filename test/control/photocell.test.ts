@@ -118,6 +118,15 @@ describe('photocell', () => {
         assert.equal(bench.edges.length, before);
       });
 
+      it('takes the 100 lx of its own lamp for no day, at boot and after 3 min without the sensor at night', () => {
+        const boot = new Bench(on, off);
+        boot.photocell.changedLight(boot.now);
+        boot.run(2 * MINUTE, 100);
+        assert.equal(boot.dark, true);
+        boot.run(3 * MINUTE, () => undefined).run(10 * MINUTE, 100);
+        assert.equal(boot.dark, true);
+      });
+
       it('stays dark all night beside a lamp that throws 100 lx on its sensor, and goes off at dawn', () => {
         const bench = day();
         const lit = () => (bench.dark ? 100 : 0);

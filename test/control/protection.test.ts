@@ -26,10 +26,10 @@ function bench(reduce: number, minimum: number) {
 }
 
 describe('protection against heat', () => {
-  it('takes 1 % a degree above 75 °C and leaves the minimum above 85 °C', () => {
+  it('takes 1 % a whole degree above 75 °C and leaves the minimum above 85 °C', () => {
     const { at } = bench(75, 85);
     const caps = [20, 75, 76, 80, 84.5, 85, 85.5, 100].map(at);
-    assert.deepEqual(caps, [100, 100, 99, 95, 90.5, 90, 1, 1]);
+    assert.deepEqual(caps, [100, 100, 99, 95, 90, 90, 1, 1]);
   });
 
   it('never takes more than 50 % by degrees', () => {
@@ -41,7 +41,7 @@ describe('protection against heat', () => {
     const { at } = bench(75, 85);
     assert.equal(at(86), 1);
     const down = [85, 81.5, 81, 80, 78, 75, 70.5, 70, 60].map(at);
-    assert.deepEqual(down, [1, 1, 1, 90, 92, 95, 99.5, 100, 100]);
+    assert.deepEqual(down, [1, 1, 1, 90, 92, 95, 99, 100, 100]);
     const again = [70, 75, 77, 75, 72, 71].map(at);
     assert.deepEqual(again, [100, 100, 98, 98, 98, 99]);
   });
@@ -51,6 +51,14 @@ describe('protection against heat', () => {
     at(81);
     lamp.run.resetHistory();
     for (const temperature of [77, 80, 76, 81, 78]) assert.equal(at(temperature), 94);
+    assert.equal(lamp.run.callCount, 0);
+  });
+
+  it('does not touch the lamp for a noise of 0.1 K', () => {
+    const { at, lamp } = bench(75, 85);
+    at(80);
+    lamp.run.resetHistory();
+    for (const temperature of [80.1, 79.9, 80.2, 80, 79.8]) assert.equal(at(temperature), 95);
     assert.equal(lamp.run.callCount, 0);
   });
 
