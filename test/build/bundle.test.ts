@@ -124,7 +124,8 @@ print([list.concat(), tail(bytes), 1 << list[0]()]);
       const LIMIT = 86400000;
       const COLD = -273;
       const KEY = 'overrides';
-      const table: { [key: string]: number } = { LIMIT: 1, [KEY]: 2 };
+      const table: { [key: string]: number } = { LIMIT: 1 };
+      table[KEY] = 2;
       function least(LIMIT: number): number { return Math.min(LIMIT, 5 - COLD); }
       print(LIMIT + 1, least(7), least(1000), table['LIMIT'], table[KEY], typeof KEY, KEY + LIMIT);`;
     const { code } = await bundleText(text);
