@@ -2,9 +2,11 @@
  * `npm run year`: a simulated year of one lamp on its real firmware, per place, held against the reference model.
  * Exit codes: 0 the lamp did what its program said, 1 it did not, 2 a wrong flag.
  */
+
 import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import { loadBoard } from '../scripts/board-config.mjs';
+import { fromCommandLine } from '../sim/command-line.ts';
 import { liveYear, SUN, type Year } from './lamp-year.ts';
 import { PLACES, type Place } from './places.ts';
 
@@ -96,18 +98,8 @@ export function rowsOf(year: Year): [string, string][] {
 }
 
 async function main(): Promise<void> {
-  let options: Arguments | 'help';
-  try {
-    options = readArguments(process.argv.slice(2));
-  } catch (error) {
-    console.error(`${(error as Error).message.split('. To specify')[0]} (see --help)`);
-    process.exitCode = 2;
-    return;
-  }
-  if (options === 'help') {
-    process.stdout.write(HELP);
-    return;
-  }
+  const options = fromCommandLine(readArguments, HELP);
+  if (!options) return;
   const { places, year, seed } = options;
   const board = await loadBoard('linux');
   for (const place of places) {

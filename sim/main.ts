@@ -2,6 +2,7 @@
  * `npm start`: a street of simulated lamps on their real firmware, talking MQTT over TCP on loopback to a broker and a
  * TALQ gateway, all in this process. Exit codes: 0 stopped, 1 it cannot start, 2 a wrong flag.
  */
+
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -10,6 +11,7 @@ import { type Gateway, startGateway } from '../gateway/main.ts';
 import { loadBoard } from '../scripts/board-config.mjs';
 import { type Arguments, HELP, readArguments } from './arguments.ts';
 import { World } from './clock.ts';
+import { fromCommandLine } from './command-line.ts';
 import { Keep } from './keep.ts';
 import { openScreen } from './screen.ts';
 import { Street } from './street.ts';
@@ -144,18 +146,8 @@ async function invite(
 }
 
 async function main(): Promise<void> {
-  let options: Arguments | 'help';
-  try {
-    options = readArguments(process.argv.slice(2));
-  } catch (error) {
-    console.error(`${(error as Error).message.split('. To specify')[0]} (see --help)`);
-    process.exitCode = 2;
-    return;
-  }
-  if (options === 'help') {
-    process.stdout.write(HELP);
-    return;
-  }
+  const options = fromCommandLine(readArguments, HELP);
+  if (!options) return;
   const stop = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
   try {
