@@ -125,7 +125,7 @@ describe('Modbus units of the field', () => {
     assert.ok(asked.length <= 10);
   });
 
-  it('are refused what none of them measures: 1000.1 dB, 101 °C, -0.1 % and 0xFFFF for "unknown"', async () => {
+  it('are refused what none of them measures: 1000.1 dB, 101 °C, 100.1 % and 0x7FFF or 0xFFFF for "unknown"', async () => {
     const broken = (profile: string, registers: Record<number, string>) =>
       lineOf([{ profile, registers, expected: {} }]);
     const noise = await broken('sm7901b', { 0: '2711' });
