@@ -41,7 +41,7 @@ export const Birth = Type.Object({
     Type.Tuple([
       Type.Integer({ minimum: 0, maximum: 255 }),
       Type.String({ maxLength: 64 }),
-      Type.Array(Type.Integer({ minimum: 0, maximum: Quantity.Illuminance }), { maxItems: 32, uniqueItems: true }),
+      Type.Array(Type.Integer({ minimum: 0, maximum: Quantity.Humidity }), { maxItems: 32, uniqueItems: true }),
     ]),
     { maxItems: 16 },
   ),

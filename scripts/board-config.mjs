@@ -128,6 +128,9 @@ function schemaFaults(config) {
   return [...new Set(lines)];
 }
 
+/** Values of up to 5 bytes in a report of 1024, beside all else. */
+const MOST_VALUES = 160;
+
 function readProfiles(meters, profiles, report) {
   const directory = join(DIRECTORY, 'profiles');
   const known = readdirSync(directory)
@@ -147,6 +150,8 @@ function readProfiles(meters, profiles, report) {
       for (const line of error.message.split('\n')) report(pointer, `profile "${profile}": ${line}`);
     }
   }
+  const values = meters.reduce((sum, { profile }) => sum + (profiles.get(profile)?.quantities.length ?? 0), 0);
+  if (values > MOST_VALUES) report('/meters', `${values} values in all, a report holds ${MOST_VALUES}`);
 }
 
 /** The pins that a configuration names: `[pointer, pin, is it an output]`. */

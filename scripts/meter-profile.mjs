@@ -18,16 +18,33 @@ export const QUANTITIES = [
   'ExportedEnergy',
   'ReactiveEnergy',
   'Illuminance',
+  'Phase1Voltage',
+  'Phase2Voltage',
+  'Phase3Voltage',
+  'Phase1Current',
+  'Phase2Current',
+  'Phase3Current',
+  'Phase1ActivePower',
+  'Phase2ActivePower',
+  'Phase3ActivePower',
+  'Noise',
+  'ParticulateMatter25',
+  'ParticulateMatter10',
+  'Temperature',
+  'Humidity',
 ];
 
 /**
  * Exponents of ten from each unit to the steps of the wire, by quantity. The steps: 0.1 V, 1 mA, 0.1 W, 0.1 var, 0.1 VA,
- * 0.001, 0.01 Hz, 1 Wh, 1 Wh, 1 varh, 0.1 lx.
+ * 0.001, 0.01 Hz, 1 Wh, 1 Wh, 1 varh, 0.1 lx, 0.1 dB, 0.1 µg/m³, 0.1 °C, 0.1 %.
  */
+const VOLTAGE = { mV: -2, V: 1 };
+const CURRENT = { mA: 0, A: 3 };
+const POWER = { W: 1, kW: 4 };
 const STEPS = {
-  SupplyVoltage: { mV: -2, V: 1 },
-  SupplyCurrent: { mA: 0, A: 3 },
-  ActivePower: { W: 1, kW: 4 },
+  SupplyVoltage: VOLTAGE,
+  SupplyCurrent: CURRENT,
+  ActivePower: POWER,
   ReactivePower: { var: 1, kvar: 4 },
   ApparentPower: { VA: 1, kVA: 4 },
   PowerFactor: { 1: 3 },
@@ -36,6 +53,20 @@ const STEPS = {
   ExportedEnergy: { Wh: 0, kWh: 3, MWh: 6 },
   ReactiveEnergy: { varh: 0, kvarh: 3, Mvarh: 6 },
   Illuminance: { lx: 1, klx: 4 },
+  Phase1Voltage: VOLTAGE,
+  Phase2Voltage: VOLTAGE,
+  Phase3Voltage: VOLTAGE,
+  Phase1Current: CURRENT,
+  Phase2Current: CURRENT,
+  Phase3Current: CURRENT,
+  Phase1ActivePower: POWER,
+  Phase2ActivePower: POWER,
+  Phase3ActivePower: POWER,
+  Noise: { dB: 1 },
+  ParticulateMatter25: { 'ug/m3': 1 },
+  ParticulateMatter10: { 'ug/m3': 1 },
+  Temperature: { degC: 1 },
+  Humidity: { '%': 1 },
 };
 
 /** By `RegisterType` code of `firmware/metering/register.ts`. */

@@ -190,7 +190,10 @@ export const enum ControlType {
   Analog = 1,
 }
 
-/** What a unit measures. Values travel as integers in the steps named here. */
+/**
+ * What a unit measures. Values travel as integers in the steps named here. Of a three-phase meter the first ten are those
+ * of all phases together (the voltage: their mean), as in TALQ 2.7.1 ElectricalMeterFunction.
+ */
 export const enum Quantity {
   /** 0.1 V */
   SupplyVoltage = 0,
@@ -212,4 +215,25 @@ export const enum Quantity {
   ReactiveEnergy = 9,
   /** 0.1 lx */
   Illuminance = 10,
+  /** 0.1 V, phase to neutral */
+  Phase1Voltage = 11,
+  Phase2Voltage = 12,
+  Phase3Voltage = 13,
+  /** 1 mA */
+  Phase1Current = 14,
+  Phase2Current = 15,
+  Phase3Current = 16,
+  /** 0.1 W */
+  Phase1ActivePower = 17,
+  Phase2ActivePower = 18,
+  Phase3ActivePower = 19,
+  /** 0.1 dB(A) */
+  Noise = 20,
+  /** 0.1 µg/m³ of particles up to 2.5 µm; up to 10 µm. */
+  ParticulateMatter25 = 21,
+  ParticulateMatter10 = 22,
+  /** 0.1 °C, signed */
+  Temperature = 23,
+  /** 0.1 % relative humidity */
+  Humidity = 24,
 }

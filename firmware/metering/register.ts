@@ -1,6 +1,4 @@
 /** Registers to values in the resolution of the wire. */
-import { Quantity } from '../link/messages.ts';
-
 /** How a value lies in its registers. Codes of a compiled plan. */
 export const enum RegisterType {
   Unsigned16 = 0,
@@ -11,20 +9,15 @@ export const enum RegisterType {
   Float32 = 4,
 }
 
-/** Bits of the quantities that are never negative: voltage, frequency, energy imported and exported, illuminance. */
-const UNSIGNED = 0x5c1;
+/** Bits of the quantities that are never negative: voltages, frequency, energy, illuminance, noise, particles, humidity. */
+const UNSIGNED = 0x1703dc1;
 
 /**
- * Largest believable magnitude, in wire steps: 1 kV, 10 kA, 10 MW (var, VA), 100 Hz, 1 TWh, 1 Mlx. More than any meter of a
- * street or its cabinet measures; a wrong word order or a number for "unknown" is mostly far beyond.
+ * Largest believable magnitude of each quantity, in wire steps: exponents of ten as digits of base 36. 1 kV, 10 kA, 10 MW
+ * (var, VA), power factor 1, 100 Hz, 1 TWh, 1 Mlx, 1000 dB, 10 mg/m³, 100 °C, 100 %. More than any unit of a street or its
+ * cabinet measures; a wrong word order or a number for "unknown" is mostly far beyond.
  */
-function limit(quantity: number): number {
-  if (quantity === Quantity.Illuminance) return 1e7;
-  if (quantity >= Quantity.ActiveEnergy) return 1e12;
-  if (quantity === Quantity.SupplyVoltage || quantity === Quantity.Frequency) return 1e4;
-  if (quantity === Quantity.PowerFactor) return 1000;
-  return quantity === Quantity.SupplyCurrent ? 1e7 : 1e8;
-}
+const LIMITS = '4788834ccc744477788845533';
 
 /**
  * Reads one item of a plan. Registers whose low word comes first are put into order in place: each is read once.
@@ -53,7 +46,7 @@ export function decode(registers: DataView, at: number, format: number, multipli
   // Not Math.round: interpreters disagree about -0.5.
   value = Math.floor(value + 0.5);
   const quantity = format >> 8;
-  const most = limit(quantity);
+  const most = Math.pow(10, parseInt(LIMITS[quantity], 36));
   const least = (UNSIGNED >> (quantity & 31)) & 1 ? 0 : -most;
   return value >= least && value <= most ? value : NaN;
 }

@@ -137,20 +137,30 @@ export function controllerFunctions(birth: Birth): FunctionSpec[] {
     ...(birth.presence === 1
       ? [{ id: PRESENCE, type: 'PresenceSensorFunction', attributes: [measured('presenceStatus', 'AttributeBoolean')] }]
       : []),
-    ...(lightUnit(birth) < 0
-      ? []
-      : [{ id: LIGHT, type: 'LightSensorFunction', attributes: measures([Quantity.Illuminance], 'light') }]),
+    ...SENSING.flatMap(({ id, type, side }) => {
+      const unit = birth.units[sensingUnit(birth, side)];
+      return unit ? [{ id, type, attributes: measures(unit[2], side) }] : [];
+    }),
   ];
 }
 
-/** Ids of the functions that are sensors, and what they measure. */
+/** Ids of the functions that programs may name as sensors, and what they measure. */
 export const PRESENCE = 'presence1';
 export const LIGHT = 'lightSensor1';
 export const SENSORS: Record<string, string> = { [PRESENCE]: 'presenceStatus', [LIGHT]: 'lightLevel' };
 
-/** @returns the index of the unit that measures light, negative without one. */
-export function lightUnit(birth: Birth): number {
-  return birth.units.findIndex((unit) => unit[2].includes(Quantity.Illuminance));
+/** Functions that show what a Modbus sensor measures: a controller has each at most once. */
+export const SENSING: { id: string; type: string; side: Side }[] = [
+  { id: LIGHT, type: 'LightSensorFunction', side: 'light' },
+  { id: 'temperatureSensor1', type: 'TemperatureSensorFunction', side: 'temperature' },
+  { id: 'humiditySensor1', type: 'HumiditySensorFunction', side: 'humidity' },
+  { id: 'noiseSensor1', type: 'NoiseMonitoringSensorFunction', side: 'noise' },
+  { id: 'particulateMatterSensor1', type: 'ParticulateMatterSensorFunction', side: 'particles' },
+];
+
+/** @returns the index of the first unit that measures something for that side, negative without one. */
+export function sensingUnit(birth: Birth, side: Side): number {
+  return birth.units.findIndex((unit) => unit[2].some((quantity) => MEASURES[quantity]?.[side]));
 }
 
 function actuator(birth: Birth): AttributeSpec[] {

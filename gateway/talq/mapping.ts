@@ -11,11 +11,12 @@ export interface Measure {
 }
 
 /** The kinds of function that show readings. */
-export type Side = 'monitor' | 'meter' | 'light';
+export type Side = 'monitor' | 'meter' | 'light' | 'temperature' | 'humidity' | 'noise' | 'particles';
 
 /**
- * What each quantity is called in the lamp monitor (W, VA, var), the electrical meter (kW, kVA, kvar) and the light sensor.
- * Source: TALQ 2.7.1 data model, LampMonitorFunction, ElectricalMeterFunction and LightSensorFunction.
+ * What each quantity is called in the lamp monitor (W, VA, var), the electrical meter (kW, kVA, kvar) and the sensors.
+ * Source: TALQ 2.7.1 data model, LampMonitorFunction, ElectricalMeterFunction, LightSensorFunction,
+ * TemperatureSensorFunction, HumiditySensorFunction, NoiseMonitoringSensorFunction, ParticulateMatterSensorFunction.
  */
 export const MEASURES: Record<number, { [side in Side]?: Measure }> = {
   [Quantity.SupplyVoltage]: {
@@ -51,6 +52,20 @@ export const MEASURES: Record<number, { [side in Side]?: Measure }> = {
     meter: { name: 'totalReactiveEnergy', unit: 'KiloVoltAmpereReactiveHours', steps: 1000 },
   },
   [Quantity.Illuminance]: { light: { name: 'lightLevel', unit: 'Illuminance', steps: 10 } },
+  [Quantity.Phase1Voltage]: { meter: { name: 'phase1Voltage', unit: 'Volts', steps: 10 } },
+  [Quantity.Phase2Voltage]: { meter: { name: 'phase2Voltage', unit: 'Volts', steps: 10 } },
+  [Quantity.Phase3Voltage]: { meter: { name: 'phase3Voltage', unit: 'Volts', steps: 10 } },
+  [Quantity.Phase1Current]: { meter: { name: 'phase1Current', unit: 'Amperes', steps: 1000 } },
+  [Quantity.Phase2Current]: { meter: { name: 'phase2Current', unit: 'Amperes', steps: 1000 } },
+  [Quantity.Phase3Current]: { meter: { name: 'phase3Current', unit: 'Amperes', steps: 1000 } },
+  [Quantity.Phase1ActivePower]: { meter: { name: 'phase1ActivePower', unit: 'KiloWatt', steps: 10000 } },
+  [Quantity.Phase2ActivePower]: { meter: { name: 'phase2ActivePower', unit: 'KiloWatt', steps: 10000 } },
+  [Quantity.Phase3ActivePower]: { meter: { name: 'phase3ActivePower', unit: 'KiloWatt', steps: 10000 } },
+  [Quantity.Noise]: { noise: { name: 'noise', unit: 'Decibels', steps: 10 } },
+  [Quantity.ParticulateMatter25]: { particles: { name: 'pm2-5', unit: 'MicrogramsPerCubicMeter', steps: 10 } },
+  [Quantity.ParticulateMatter10]: { particles: { name: 'pm10', unit: 'MicrogramsPerCubicMeter', steps: 10 } },
+  [Quantity.Temperature]: { temperature: { name: 'temperature', unit: 'DegreesCelcius', steps: 10 } },
+  [Quantity.Humidity]: { humidity: { name: 'humidity', unit: 'Percent', steps: 10 } },
 };
 
 /** @returns the value in the measure's unit. Division, not multiplication: 2315 / 10 is 231.5 exactly. */

@@ -3,7 +3,7 @@ import { Quantity, Reason, TOPIC_ROOT } from '../../firmware/link/messages.ts';
 import type { Controller, Reading, State } from '../fleet.ts';
 import type { Json } from '../store.ts';
 import type { Birth } from '../wire.ts';
-import { LIGHT, lightUnit, meteredUnits } from './functions.ts';
+import { meteredUnits, SENSING, sensingUnit } from './functions.ts';
 import { MEASURES, type Side, toReason, toSense, toTimestamp, toUnit } from './mapping.ts';
 import type { Command } from './schemas.ts';
 import type { SensorNumbers } from './sensors.ts';
@@ -133,7 +133,8 @@ export function readController(
   if (name === 'targetLightCommand' && record.target) return { value: record.target.command, time: record.target.time };
   const meters = meteredUnits(birth);
   if (functionId === 'lampMonitor1') return readUnit(controller, meters[0] ?? 0, 'monitor', name);
-  if (functionId === LIGHT) return readUnit(controller, lightUnit(birth), 'light', name);
+  const sensing = SENSING.find(({ id }) => id === functionId);
+  if (sensing) return readUnit(controller, sensingUnit(birth, sensing.side), sensing.side, name);
   const meter = /^electricalMeter(\d+)$/.exec(functionId);
   return meter ? readUnit(controller, meters[Number(meter[1]) - 1], 'meter', name) : {};
 }

@@ -27,7 +27,7 @@ export interface ProfileRegister {
   scale?: number;
 }
 
-/** What a meter or a light sensor measures: V, A, W, var, VA, Hz, Wh, varh and lx. */
+/** What a unit measures: V, A, W, var, VA, Hz, Wh, varh, lx, dB, µg/m³, °C and %. */
 export interface Readings {
   SupplyVoltage: number;
   SupplyCurrent: number;
@@ -41,6 +41,21 @@ export interface Readings {
   ReactiveEnergy: number;
   /** Absent without a light sensor. */
   Illuminance?: number;
+  /** The rest is absent: nothing here measures it, unless a test says what. */
+  Phase1Voltage?: number;
+  Phase2Voltage?: number;
+  Phase3Voltage?: number;
+  Phase1Current?: number;
+  Phase2Current?: number;
+  Phase3Current?: number;
+  Phase1ActivePower?: number;
+  Phase2ActivePower?: number;
+  Phase3ActivePower?: number;
+  Noise?: number;
+  ParticulateMatter25?: number;
+  ParticulateMatter10?: number;
+  Temperature?: number;
+  Humidity?: number;
 }
 
 /** Prefixes in front of the units of `Readings`. */

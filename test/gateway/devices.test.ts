@@ -385,6 +385,52 @@ describe('TALQ services, classes and devices', () => {
     ];
     assert.ok(Math.abs(watts.value / kilowatts.value - 1000) < 1e-9);
   });
+
+  it('66 shows a three-phase meter by phase and in all, and the air at the pole, in the units that TALQ has for them', async () => {
+    const cabinet = [1, 'sdm630', [11, 12, 13, 14, 15, 16, 17, 18, 19, 0, 1, 2]];
+    const units = [cabinet, [2, 'xy-md02', [23, 24]], [3, 'sm7901b', [20]], [4, 'qsa2700d', [21, 22]]];
+    const phases = [2302, 2298, 2311, 500, 1500, 65535, 1150, -20, 0, 2303, 67535, 1130];
+    const readings = [
+      [0, ...phases],
+      [0, -205, 546],
+      [0, 536],
+      [0, 250, null],
+    ];
+    await rig.join('PAR-0006', birth({ 1: 'cabinet', 7: units }), report({ 10: readings }));
+    const address = await rig.address('PAR-0006');
+    const expected: Record<string, [string, number]> = {
+      'ElectricalMeterFunction electricalMeter1/phase1Voltage': ['Volts', 230.2],
+      'ElectricalMeterFunction electricalMeter1/phase3Voltage': ['Volts', 231.1],
+      'ElectricalMeterFunction electricalMeter1/supplyVoltage': ['Volts', 230.3],
+      'ElectricalMeterFunction electricalMeter1/phase2Current': ['Amperes', 1.5],
+      'ElectricalMeterFunction electricalMeter1/totalCurrent': ['Amperes', 67.535],
+      'ElectricalMeterFunction electricalMeter1/phase1ActivePower': ['KiloWatt', 0.115],
+      'ElectricalMeterFunction electricalMeter1/phase2ActivePower': ['KiloWatt', -0.002],
+      'ElectricalMeterFunction electricalMeter1/totalPower': ['KiloWatt', 0.113],
+      'TemperatureSensorFunction temperatureSensor1/temperature': ['DegreesCelcius', -20.5],
+      'HumiditySensorFunction humiditySensor1/humidity': ['Percent', 54.6],
+      'NoiseMonitoringSensorFunction noiseSensor1/noise': ['Decibels', 53.6],
+      'ParticulateMatterSensorFunction particulateMatterSensor1/pm2-5': ['MicrogramsPerCubicMeter', 25],
+    };
+    const { functions } = await get(`/device-classes/${(await get(`/devices/${address}`)).class}`);
+    for (const [path, [unit, value]] of Object.entries(expected)) {
+      const [type, id, name] = path.split(/[ /]/);
+      const found = await attribute(`${id}/${name}`, address);
+      assert.deepEqual([found.type, found.value], ['AttributeFloat', value], path);
+      const described = functions.find((one: { functionId: string }) => one.functionId === id);
+      assert.equal(described.type, type);
+      assert.equal(described.attributes.find((one: { name: string }) => one.name === name).unit, unit, path);
+      const official = describeAttribute(type, name);
+      if (official) assert.deepEqual([official.type, official.unit], ['AttributeFloat', unit], path);
+      for (const mandatory of mandatoryAttributes(type)) {
+        assert.ok(
+          described.attributes.some((one: { name: string }) => one.name === mandatory),
+          mandatory,
+        );
+      }
+    }
+    assert.deepEqual(await attribute('particulateMatterSensor1/pm10', address), { type: 'AttributeFloat' });
+  });
 });
 
 describe('device addresses', () => {

@@ -167,6 +167,44 @@ describe('Meter profiles', () => {
     assert.ok(Number.isNaN(one({ quantity: 'ActiveEnergy', type: 'i32', unit: 'Wh' }, [...bytes('FF FF FF FF')])));
   });
 
+  it('believe 1 kV, 10 kA, 10 MW, 1 TWh, 1 Mlx, 1000 dB, 10 mg/m³, 100 °C and 100 %, no more, and below 0 what has a sign', () => {
+    const limits: Record<string, [string, number, boolean]> = {
+      SupplyVoltage: ['V', 1000, false],
+      SupplyCurrent: ['A', 10_000, true],
+      ActivePower: ['kW', 10_000, true],
+      ReactivePower: ['kvar', 10_000, true],
+      ApparentPower: ['kVA', 10_000, true],
+      PowerFactor: ['1', 1, true],
+      Frequency: ['Hz', 100, false],
+      ActiveEnergy: ['MWh', 1e6, false],
+      ExportedEnergy: ['MWh', 1e6, false],
+      ReactiveEnergy: ['Mvarh', 1e6, true],
+      Illuminance: ['klx', 1000, false],
+      Noise: ['dB', 1000, false],
+      ParticulateMatter25: ['ug/m3', 10_000, false],
+      ParticulateMatter10: ['ug/m3', 10_000, false],
+      Temperature: ['degC', 100, true],
+      Humidity: ['%', 100, false],
+    };
+    for (const phase of [1, 2, 3]) {
+      limits[`Phase${phase}Voltage`] = limits.SupplyVoltage;
+      limits[`Phase${phase}Current`] = limits.SupplyCurrent;
+      limits[`Phase${phase}ActivePower`] = limits.ActivePower;
+    }
+    assert.deepEqual(Object.keys(limits).sort(), [...QUANTITIES].sort());
+    for (const [quantity, [unit, most, signed]] of Object.entries(limits)) {
+      const read = (value: number) => {
+        const data = Buffer.alloc(4);
+        data.writeFloatBE(value);
+        return one({ quantity, type: 'float32', unit }, [...data]);
+      };
+      assert.ok(read(most) > 0, `${quantity} of ${most} ${unit}`);
+      assert.ok(Number.isNaN(read(most * 1.01)), `${quantity} above ${most} ${unit}`);
+      assert.equal(Number.isNaN(read(-most)), !signed, `${quantity} of -${most} ${unit}`);
+      assert.ok(Number.isNaN(read(-most * 1.01)), `${quantity} below -${most} ${unit}`);
+    }
+  });
+
   it('that are wrong are refused with the JSON path', () => {
     const [register] = at(0);
     assert.match(faultOf({ extra: 1 }), /^\/extra: unknown key$/);

@@ -27,8 +27,8 @@ export function sdm120Registers(volts: number): Record<number, number> {
 
 /** A unit's registers and its RTU server. Its requests must be whole and for it: the server does not check that. */
 export class ServerUnit {
-  input = Buffer.alloc(320);
-  holding = Buffer.alloc(320);
+  readonly input: Buffer;
+  readonly holding: Buffer;
   #reply: Uint8Array | undefined;
   #stream = new Duplex({
     read() {},
@@ -39,7 +39,10 @@ export class ServerUnit {
   });
   #ready: Promise<void>;
 
-  constructor() {
+  /** @param registers of each kind */
+  constructor(registers = 160) {
+    this.input = Buffer.alloc(2 * registers);
+    this.holding = Buffer.alloc(2 * registers);
     const none = Buffer.alloc(1);
     const memory = { input: this.input, holding: this.holding, coils: none, discrete: none };
     new server.RTU(this.#stream as never, memory);

@@ -63,6 +63,11 @@ describe('meter in the plant', () => {
     assert.equal(register('u16', 'V', 225.7, 0.1), '08d10000');
     assert.equal(register('u32', 'A', 0.108, 0.001, true), '006c0000');
     assert.equal(register('u32', 'W', 24.4, 0.1, true), '00f40000');
+    // 53.6 dB of an SM7901B, -20.5 °C and 54.6 % of an XY-MD02, 132,854 lx
+    assert.equal(register('u16', 'dB', 53.6, 0.1), '02180000');
+    assert.equal(register('i16', 'degC', -20.5, 0.1), 'ff330000');
+    assert.equal(register('u16', '%', 54.6, 0.1), '02220000');
+    assert.equal(register('u32', 'lx', 132_854), '000206f6');
   });
 
   it('converts kW, kWh and mA, and cuts off at the limits of a register', () => {
