@@ -154,11 +154,11 @@ function readProfiles(meters, profiles, report) {
   if (values > MOST_VALUES) report('/meters', `${values} values in all, a report holds ${MOST_VALUES}`);
 }
 
-/** The pins that a configuration names: `[pointer, pin, is it an output]`. */
+/** The pins that a configuration names: `[pointer, pin, is it an output, is it pulled up or down]`. */
 function* pinsOf({ lamp, lines, presence }) {
   if (lamp.dim) yield ['/lamp/dim/pin', lamp.dim.pin, true];
   if (lamp.relay) yield ['/lamp/relay/pin', lamp.relay.pin, true];
-  if (presence) yield ['/presence/pin', presence.pin, false];
+  if (presence) yield ['/presence/pin', presence.pin, false, presence.pull];
   for (const [index, line] of lines.entries()) {
     if (line.receive) yield [`/lines/${index}/receive`, line.receive, false];
     if (line.transmit) yield [`/lines/${index}/transmit`, line.transmit, true];
@@ -174,10 +174,13 @@ function checkHardware(config, report) {
     return;
   }
   const users = new Map();
-  for (const [pointer, pin, output] of pinsOf(config)) {
+  for (const [pointer, pin, output, pull] of pinsOf(config)) {
     if (!build.pins.includes(pin)) report(pointer, `${build.name} has no pin ${pin}; it has ${ranges(build.pins)}`);
     else if (build.reserved[pin]) report(pointer, `pin ${pin} is taken: ${build.reserved[pin]}`);
     else if (output && build.inputOnly.includes(pin)) report(pointer, `pin ${pin} of ${build.name} is an input only`);
+    else if (pull && build.inputOnly.includes(pin)) {
+      report(pointer, `pin ${pin} of ${build.name} has no resistor to pull it ${pull}`);
+    }
     if (users.has(pin)) report(pointer, `pin ${pin} is used twice, first by ${users.get(pin)}`);
     else users.set(pin, pointer);
   }

@@ -246,15 +246,27 @@ async function readBuilt(name, directory) {
   return { code: readFileSync(file, 'latin1'), map, board, interpreter: build };
 }
 
+/** @returns the command line's options; ends the process with 2 at a wrong one */
+function readArguments() {
+  try {
+    return parseArgs({
+      options: {
+        budget: { type: 'string', default: 'size-budget.json' },
+        dist: { type: 'string' },
+        estimate: { type: 'boolean', default: false },
+        parts: { type: 'string' },
+      },
+    }).values;
+  } catch (error) {
+    console.error(
+      `${error.message.split('. To specify')[0]}; there are --budget FILE, --dist DIR, --estimate, --parts BOARD`,
+    );
+    process.exit(2);
+  }
+}
+
 async function main() {
-  const { values } = parseArgs({
-    options: {
-      budget: { type: 'string', default: 'size-budget.json' },
-      dist: { type: 'string' },
-      estimate: { type: 'boolean', default: false },
-      parts: { type: 'string' },
-    },
-  });
+  const values = readArguments();
   const { runtime, boards } = JSON.parse(readFileSync(values.budget, 'utf8'));
   const sizes = await Promise.all(
     boardNames().map(async (name) => {

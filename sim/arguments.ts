@@ -36,6 +36,8 @@ Runs a street of simulated lamps with their controllers, an MQTT broker and a TA
 Ctrl-C stops.
 `;
 
+/** ms UTC */
+const EARLIEST = Date.UTC(2024, 0);
 /** Most lamps that one process is meant to carry. */
 const MOST_LAMPS = 10_000;
 /** A day in less than a minute and a half; beyond that, sockets cannot follow. */
@@ -69,6 +71,8 @@ function instant(text: string): number {
     ? Date.parse(text)
     : Number.NaN;
   if (Number.isNaN(value)) throw new Error(`--at wants a time such as 2025-12-21T15:00:00Z, not "${text}"`);
+  // Controllers take what lies before for a clock that was never set.
+  if (value < EARLIEST) throw new Error(`--at wants a time from 2024 on, not "${text}"`);
   return value;
 }
 

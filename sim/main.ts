@@ -3,7 +3,6 @@
  * TALQ gateway, all in this process. Exit codes: 0 stopped, 1 it cannot start, 2 a wrong flag.
  */
 
-import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Board, Site } from '../firmware/board.ts';
@@ -43,6 +42,9 @@ interface ListedDevice {
   name: string;
   functions?: { type?: string }[];
 }
+
+/** The address that the printed commands speak for, the same after every start: programs and calendars belong to it. */
+const CLIENT = '5e0b1e8c-3a52-4a0e-9c4b-7d1f6b0a2e11';
 
 /** @returns the lamps that the gateway lists, by name */
 async function listedLamps(url: string, clientAddress: string): Promise<ListedDevice[]> {
@@ -133,7 +135,7 @@ async function invite(
   stopped: AbortSignal,
   print: (lines: string[]) => void,
 ): Promise<void> {
-  const client = randomUUID();
+  const client = CLIENT;
   const patience = performance.now() + PATIENCE;
   while (!stopped.aborted) {
     const listed = await listedLamps(gateway.url, client).catch(() => []);

@@ -156,6 +156,8 @@ interface Violation {
   instancePath: string;
   /** What was wrong, and the part of the schema that says so. */
   data?: unknown;
+  /** What the keyword asks for. */
+  schema?: unknown;
   parentSchema?: { properties?: Record<string, { const?: unknown }> };
 }
 
@@ -176,7 +178,7 @@ export function toRefusal(thrown: unknown, log: (line: string) => void): { statu
     const missing = first.keyword === 'required';
     const parameter = missing ? 'parameterMissing' : 'parameterValueNotValid';
     const key = error.validationContext === 'body' ? 'payloadError' : parameter;
-    return refusal(400, key, `${place} ${first.message}`);
+    return refusal(400, key, `${place} ${first.message}${legalOf(first)}`);
   }
   if (error.code === 'FST_ERR_CTP_EMPTY_JSON_BODY') return refusal(400, 'payloadError', 'The body is missing.');
   if (error.statusCode && error.statusCode < 500) return refusal(error.statusCode, 'genericError', error.message);
@@ -197,6 +199,18 @@ function mostTelling(violations: Violation[]): Violation | undefined {
   const choices = violations.filter(({ keyword }) => keyword === 'anyOf');
   const deepest = choices.sort((a, b) => b.instancePath.length - a.instancePath.length)[0];
   return meant ?? deepest ?? violations[0];
+}
+
+/** @returns what would have been right, where that is one of a few values or kinds of object: `: …` */
+function legalOf({ keyword, schema }: Violation): string {
+  if (keyword === 'const') return `: ${JSON.stringify(schema)}`;
+  if (keyword !== 'anyOf') return '';
+  const kinds = (schema as { const?: unknown; properties?: Record<string, { const?: unknown }> }[]).flatMap((kind) => {
+    if (kind.const !== undefined) return [JSON.stringify(kind.const)];
+    const named = Object.entries(kind.properties ?? {}).find(([, property]) => property.const !== undefined);
+    return named ? [`${named[0]} ${JSON.stringify(named[1].const)}`] : [];
+  });
+  return kinds.length > 0 ? `: ${kinds.join(', ')}` : '';
 }
 
 /** Bodies are taken as they are; parameters are text and become what their schema says. */
