@@ -273,8 +273,9 @@ async function main() {
       const made = values.dist ? await readBuilt(name, values.dist) : await bundle({ board: name });
       const { code } = made;
       const measured = await sizeOf(made, values.estimate);
-      const estimate = staticCount(code) + runtime;
-      const { jsvars = estimate, how = `estimated (${measured.reason}): syntax tree + ${runtime} at run time` } =
+      const state = boards[name]?.runtime ?? runtime;
+      const estimate = staticCount(code) + state;
+      const { jsvars = estimate, how = `estimated (${measured.reason}): syntax tree + ${state} at run time` } =
         measured;
       return { board: name, bytes: code.length, jsvars, how, code, map: made.map };
     }),
