@@ -110,6 +110,42 @@ describe('Meters', () => {
     assert.equal(latest(meters, 1, Quantity.Illuminance), undefined);
   });
 
+  it('are read again 3 s after the lamp has changed, and otherwise once a minute', async () => {
+    await start([meter(1, { period: 60_000 })]);
+    bus.clock.run(20_000);
+    assert.equal(read.length, 1);
+    meters.hurry();
+    bus.clock.run(2999);
+    assert.equal(read.length, 1);
+    bus.clock.run(2000);
+    assert.equal(read.length, 2);
+    bus.clock.run(55_000);
+    assert.equal(read.length, 2);
+    bus.clock.run(10_000);
+    assert.equal(read.length, 3);
+  });
+
+  it('are read every 3 s at least, not never, while the lamp changes every 2 s', async () => {
+    await start([meter(1, { period: 60_000 }), meter(2, { period: 10_000 })]);
+    for (let change = 0; change < 60; change++) {
+      bus.clock.run(2000);
+      meters.hurry();
+    }
+    const count = (unit: number) => read.filter((index) => index === unit).length;
+    assert.ok(count(0) >= 25 && count(1) >= 25, `${count(0)} and ${count(1)} readings in 120 s`);
+  });
+
+  it('of a unit that does not answer are not hurried', async () => {
+    await start([meter(1)]);
+    spoil = () => [];
+    bus.clock.run(120_000);
+    assert.ok(meters.failures(0) >= 5);
+    const asked = bus.sent.length;
+    meters.hurry();
+    bus.clock.run(5000);
+    assert.equal(bus.sent.length, asked);
+  });
+
   it('poll two lines side by side, each its own units', async () => {
     await start([meter(1)]);
     const first = new FakeLine();
