@@ -201,17 +201,20 @@ export function readFlags(flags: string[]): GatewayOptions | undefined {
       throw new Error(`${flag} wants a port of 0..65535, not ${text}`);
     return Number(text);
   };
+  const toPlace = (text: string): Place => {
+    const place = /^(-?\d{1,3}(?:\.\d+)?),\s*(-?\d{1,3}(?:\.\d+)?)$/.exec(text);
+    if (!place) throw new Error(`--location wants degrees as LAT,LON, not ${text}`);
+    return { latitude: Number(place[1]), longitude: Number(place[2]) };
+  };
   if (values.broker !== undefined && !/^mqtts?:\/\/./.test(values.broker)) {
     throw new Error(`--broker wants mqtt://host:port, not ${values.broker}`);
   }
   if (values.cms !== undefined && !/^https?:\/\/./.test(values.cms)) {
     throw new Error(`--cms wants an http or https URI, not ${values.cms}`);
   }
-  const place = /^(-?\d{1,3}(?:\.\d+)?),\s*(-?\d{1,3}(?:\.\d+)?)$/.exec(values.location ?? '0,0');
-  if (!place) throw new Error(`--location wants degrees as LAT,LON, not ${values.location}`);
   return {
     timeZone: values['time-zone'],
-    location: values.location === undefined ? undefined : { latitude: Number(place[1]), longitude: Number(place[2]) },
+    location: values.location === undefined ? undefined : toPlace(values.location),
     port: toPort('--port', values.port),
     host: values.host,
     brokerUrl: values.broker,

@@ -87,7 +87,8 @@ export async function loadConfig(name, { directory = DIRECTORY } = {}) {
     checkHardware(config, report);
     checkLamp(config.lamp, report);
     checkMeters(config, profiles, report);
-    checkSensors(config, profiles, report);
+    checkPhotocell(config, profiles, report);
+    checkInstallerTest(config, report);
     checkProgram(config, report);
   }
   if (faults.length > 0) throw new ConfigError(faults.map((fault) => `${file}: ${fault}`));
@@ -251,9 +252,7 @@ function checkLamp({ dim, minimumLevel, defaultLevel, protection, clo, maintenan
   if (maintenance && !isDate(maintenance.cleaned)) {
     report('/lamp/maintenance/cleaned', `there is no day ${maintenance.cleaned}`);
   }
-  if (defaultLevel > 0 && defaultLevel < minimumLevel) {
-    report('/lamp/defaultLevel', `${defaultLevel} % is below minimumLevel ${minimumLevel} %`);
-  }
+  checkLevel(defaultLevel, minimumLevel, '/lamp/defaultLevel', report);
   if (!dim) return;
   if (dim.minimumVolts >= dim.maximumVolts) {
     report('/lamp/dim/minimumVolts', `${dim.minimumVolts} V is not below maximumVolts ${dim.maximumVolts} V`);
@@ -335,25 +334,29 @@ function checkMeters({ meters, lines, memoryClass }, profiles, report) {
   if (meters.length > limit) report('/meters', `${meters.length} meters, memory class "${memoryClass}" holds ${limit}`);
 }
 
-const minuteOf = (at) => Number(at.slice(0, 2)) * 60 + Number(at.slice(3));
-
-function checkSensors({ photocell, meters, installerTest, lamp }, profiles, report) {
+function checkPhotocell({ photocell, meters }, profiles, report) {
   if (photocell && !seesLight(meters, profiles)) report('/photocell', 'none of the meters measures light');
+}
+
+/** A lamp is off, or gives its minimum at least. */
+function checkLevel(level, minimumLevel, pointer, report) {
+  if (level > 0 && level < minimumLevel) report(pointer, `${level} % is below minimumLevel ${minimumLevel} %`);
+}
+
+function checkInstallerTest({ installerTest, lamp }, report) {
   for (const [index, { level }] of (installerTest?.steps ?? []).entries()) {
-    if (level > 0 && level < lamp.minimumLevel) {
-      report(`/installerTest/steps/${index}/level`, `${level} % is below minimumLevel ${lamp.minimumLevel} %`);
-    }
+    checkLevel(level, lamp.minimumLevel, `/installerTest/steps/${index}/level`, report);
   }
 }
+
+const minuteOf = (at) => Number(at.slice(0, 2)) * 60 + Number(at.slice(3));
 
 function checkProgram({ program, memoryClass, lamp }, report) {
   for (const [index, point] of program.entries()) {
     if (index > 0 && minuteOf(point.at) <= minuteOf(program[index - 1].at)) {
       report(`/program/${index}/at`, `${point.at} does not come after ${program[index - 1].at}`);
     }
-    if (point.level > 0 && point.level < lamp.minimumLevel) {
-      report(`/program/${index}/level`, `${point.level} % is below minimumLevel ${lamp.minimumLevel} %`);
-    }
+    checkLevel(point.level, lamp.minimumLevel, `/program/${index}/level`, report);
   }
   const limit = MEMORY_CLASSES[memoryClass].switchPoints;
   if (program.length > limit) {

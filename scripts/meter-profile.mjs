@@ -34,13 +34,14 @@ export const QUANTITIES = [
   'Humidity',
 ];
 
+const VOLTAGE = { mV: -2, V: 1 };
+const CURRENT = { mA: 0, A: 3 };
+const POWER = { W: 1, kW: 4 };
+
 /**
  * Exponents of ten from each unit to the steps of the wire, by quantity. The steps: 0.1 V, 1 mA, 0.1 W, 0.1 var, 0.1 VA,
  * 0.001, 0.01 Hz, 1 Wh, 1 Wh, 1 varh, 0.1 lx, 0.1 dB, 0.1 µg/m³, 0.1 °C, 0.1 %.
  */
-const VOLTAGE = { mV: -2, V: 1 };
-const CURRENT = { mA: 0, A: 3 };
-const POWER = { W: 1, kW: 4 };
 const STEPS = {
   SupplyVoltage: VOLTAGE,
   SupplyCurrent: CURRENT,

@@ -2,7 +2,6 @@
  * `npm start`: a street of simulated lamps on their real firmware, talking MQTT over TCP on loopback to a broker and a
  * TALQ gateway, all in this process. Exit codes: 0 stopped, 1 it cannot start, 2 a wrong flag.
  */
-
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Board, Site } from '../firmware/board.ts';
@@ -57,7 +56,10 @@ async function listedLamps(url: string, clientAddress: string): Promise<ListedDe
   return lamps.sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
-/** A command to copy, as often as wanted (each request has an id of its own): an override of one lamp to 40 %. Source: TALQ 2.7.1 §5.8, `OverrideCommand`. */
+/**
+ * A command to copy, as often as wanted (each request has an id of its own): an override of one lamp to 40 %.
+ * Source: TALQ 2.7.1 §5.8, `OverrideCommand`.
+ */
 function invitation(url: string, clientAddress: string, lamp: ListedDevice): string[] {
   const query = `clientAddress=${clientAddress}&talqRequestId=$(node -p 'crypto.randomUUID()')`;
   const body = {

@@ -10,7 +10,10 @@ const SPEED = 1.4;
 const SHORTEST = 60_000;
 const LONGEST = 300_000;
 
-/** Sends one after the other, from the first pole to the last, for as long as the world lasts. @param sensors of the poles, in their order */
+/**
+ * Sends one after the other, from the first pole to the last, for as long as the world lasts.
+ * @param sensors of the poles, in their order
+ */
 export function sendWalkers(world: World, sensors: ((present: boolean) => void)[], seed: number): void {
   const random = seeded(`${seed} walkers`);
   const near = sensors.map(() => 0);

@@ -5,7 +5,7 @@ import type { Answer } from './answers.ts';
 import { type Assign, toAssigns } from './assign.ts';
 import { Calendar, ControlProgram } from './control-objects.ts';
 import { refusal } from './errors.ts';
-import { type Kind, type Library, RESOURCES, referenceTo } from './library.ts';
+import { type Item, type Kind, type Library, RESOURCES, referenceTo } from './library.ts';
 import { answer } from './protocol.ts';
 import { AssignCommand, IdParams } from './schemas.ts';
 import type { Writer } from './writes.ts';
@@ -48,8 +48,6 @@ export function addControlRoutes(app: FastifyInstance, shop: Workshop): Record<s
   }
   return paths;
 }
-
-type Item = ControlProgram | Calendar;
 
 function addObjects(
   app: FastifyInstance,

@@ -123,7 +123,7 @@ export function controllerFunctions(birth: Birth): FunctionSpec[] {
         event('communicationFailure'),
       ],
     },
-    { id: 'lampActuator1', type: 'LampActuatorFunction', attributes: actuator(birth) },
+    { id: LAMP, type: 'LampActuatorFunction', attributes: actuator(birth) },
     {
       id: 'lampMonitor1',
       type: 'LampMonitorFunction',
@@ -144,6 +144,8 @@ export function controllerFunctions(birth: Birth): FunctionSpec[] {
   ];
 }
 
+/** Id of the lamp actuator. */
+export const LAMP = 'lampActuator1';
 /** Ids of the functions that programs may name as sensors, and what they measure. */
 export const PRESENCE = 'presence1';
 export const LIGHT = 'lightSensor1';

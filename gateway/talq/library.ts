@@ -5,6 +5,7 @@
 import type { Json, Store } from '../store.ts';
 import type { Calendar, ControlProgram } from './control-objects.ts';
 import { type Refusal, refusal } from './errors.ts';
+import { LAMP } from './functions.ts';
 import type { Model } from './model.ts';
 import type { AssignCommand, Reference } from './schemas.ts';
 import { MOST_CALENDARS, MOST_PROGRAMS } from './services.ts';
@@ -23,8 +24,8 @@ interface Shelf {
   assigns: AssignCommand[];
 }
 
-/** Members common to programs and calendars. */
-type Item = ControlProgram | Calendar;
+/** What a CMS creates, replaces and removes. */
+export type Item = ControlProgram | Calendar;
 export type Kind = 'programs' | 'calendars';
 export const RESOURCES = { programs: 'control-programs', calendars: 'calendars' } as const;
 const MOST = { programs: MOST_PROGRAMS, calendars: MOST_CALENDARS };
@@ -202,7 +203,7 @@ export class Library {
   private lampsWith(owner: string, calendar: string): Reference[] {
     return this.model
       .followers(owner, new Set([calendar]))
-      .map(({ address }) => ({ resource: 'devices', address: `${address}/lampActuator1/calendarID` }));
+      .map(({ address }) => ({ resource: 'devices', address: `${address}/${LAMP}/calendarID` }));
   }
 
   /** One record, so that a bulk request is stored whole or not at all. */

@@ -13,6 +13,7 @@ import {
   type FunctionSpec,
   GATEWAY_CLASS,
   GATEWAY_FUNCTIONS,
+  LAMP,
   SENSORS,
 } from './functions.ts';
 import { toTimestamp } from './mapping.ts';
@@ -210,7 +211,7 @@ export class Model {
 
   /** @returns the % that a lamp has without calendar. */
   defaultLevel(device: DeviceView): number | undefined {
-    return (this.read(device, 'lampActuator1', 'defaultLightState').value as { value?: number } | undefined)?.value;
+    return (this.read(device, LAMP, 'defaultLightState').value as { value?: number } | undefined)?.value;
   }
 
   /** @returns whether a CMS has ever assigned a calendar to the lamp, or taken it away. */

@@ -3,7 +3,7 @@ import { Quantity, Reason, TOPIC_ROOT } from '../../firmware/link/messages.ts';
 import type { Controller, Reading, State } from '../fleet.ts';
 import type { Json } from '../store.ts';
 import type { Birth } from '../wire.ts';
-import { meteredUnits, SENSING, sensingUnit } from './functions.ts';
+import { LAMP, meteredUnits, SENSING, sensingUnit } from './functions.ts';
 import { MEASURES, type Side, toReason, toSense, toTimestamp, toUnit } from './mapping.ts';
 import type { Command } from './schemas.ts';
 import type { SensorNumbers } from './sensors.ts';
@@ -99,7 +99,7 @@ export function readController(
     case 'communicationType':
       return known('MQTT');
     case 'actuatorReference':
-      return known('lampActuator1');
+      return known(LAMP);
     case 'hwType':
       return born(birth.board);
     case 'swVersion':

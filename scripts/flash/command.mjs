@@ -1,5 +1,5 @@
 /** The command `npm run flash`: puts a board's bundle on a controller and sees it run. */
-import { parseArgs } from 'node:util';
+import { checkPort, readOptions } from './arguments.mjs';
 import { readBundle } from './bundle.mjs';
 import { Console } from './console.mjs';
 import { FlashError } from './fault.mjs';
@@ -42,19 +42,11 @@ const usage = (message) => new FlashError(`${message}\n"npm run flash -- --help"
 
 /** @returns {{ [option: string]: string | boolean }} */
 function readArguments(words) {
-  let options;
-  try {
-    options = parseArgs({ args: words, options: OPTIONS }).values;
-  } catch (error) {
-    throw usage(error.message.split('. ')[0]);
-  }
+  const options = readOptions(words, OPTIONS, usage);
   if (options.help || options.list) return options;
   for (const name of ['board', 'port']) if (!options[name]) throw usage(`--${name} is missing.`);
   if (!/^[A-Za-z0-9_-]+$/.test(options.board)) throw usage(`--board ${options.board} is not the name of a board.`);
-  const network = /^tcp:\/\/[A-Za-z0-9._-]+:(\d{1,5})$/.exec(options.port);
-  if (/^\w+:\/\//.test(options.port) && !(network && Number(network[1]) >= 1 && Number(network[1]) <= 65_535)) {
-    throw usage(`--port ${options.port} is neither a serial port nor tcp://host:port.`);
-  }
+  checkPort(options.port, usage);
   if (options.baud !== undefined && !(/^\d+$/.test(options.baud) && options.baud >= 300 && options.baud <= 4_000_000)) {
     throw usage(`--baud ${options.baud} is not a speed.`);
   }

@@ -1,5 +1,5 @@
 /** The command `npm run modbus-scan`: finds the Modbus units of a line, and gives one another address. */
-import { parseArgs } from 'node:util';
+import { checkPort, readOptions } from '../flash/arguments.mjs';
 import { FlashError } from '../flash/fault.mjs';
 import { openBus } from './bus.mjs';
 import { readProfiles, scan, setAddress } from './scan.mjs';
@@ -41,17 +41,10 @@ function whole(name, text, least, most) {
 }
 
 function readArguments(words) {
-  let options;
-  try {
-    options = parseArgs({ args: words, options: OPTIONS }).values;
-  } catch (error) {
-    throw usage(error.message.split('. ')[0]);
-  }
+  const options = readOptions(words, OPTIONS, usage);
   if (options.help) return { help: true };
   if (!options.port) throw usage('--port is missing.');
-  if (/^\w+:\/\//.test(options.port) && !/^tcp:\/\/[A-Za-z0-9._-]+:\d{1,5}$/.test(options.port)) {
-    throw usage(`--port ${options.port} is neither a serial port nor tcp://host:port.`);
-  }
+  checkPort(options.port, usage);
   const known = readProfiles();
   const profiles = options.profile === undefined ? known : known.filter(({ name }) => name === options.profile);
   if (profiles.length === 0) {

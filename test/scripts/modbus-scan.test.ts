@@ -149,6 +149,7 @@ describe('npm run modbus-scan', () => {
   const wrong: [string, string[], RegExp][] = [
     ['no port', [], /^--port is missing\./],
     ['a URL of another kind', ['--port', 'http://x:1'], /^--port http:\/\/x:1 is neither/],
+    ['a TCP port beyond 65535', ['--port', 'tcp://x:99999'], /^--port tcp:\/\/x:99999 is neither/],
     ['address 248', ['--port', 'tcp://x:1', '--to', '248'], /^--to 248 is no number from 1 to 247\./],
     ['a range backwards', ['--port', 'tcp://x:1', '--from', '9', '--to', '3'], /^--to 3 is less than --from 9\./],
     ['an unknown profile', ['--port', 'tcp://x:1', '--profile', 'sdm121'], /known: adw300, ddsu666, /],
