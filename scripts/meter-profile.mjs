@@ -32,6 +32,11 @@ export const QUANTITIES = [
   'ParticulateMatter10',
   'Temperature',
   'Humidity',
+  'LampVoltage',
+  'NeutralCurrent',
+  'Phase1PowerFactor',
+  'Phase2PowerFactor',
+  'Phase3PowerFactor',
 ];
 
 const VOLTAGE = { mV: -2, V: 1 };
@@ -40,7 +45,8 @@ const POWER = { W: 1, kW: 4 };
 
 /**
  * Exponents of ten from each unit to the steps of the wire, by quantity. The steps: 0.1 V, 1 mA, 0.1 W, 0.1 var, 0.1 VA,
- * 0.001, 0.01 Hz, 1 Wh, 1 Wh, 1 varh, 0.1 lx, 0.1 dB, 0.1 µg/m³, 0.1 °C, 0.1 %.
+ * 0.001, 0.01 Hz, 1 Wh, 1 Wh, 1 varh, 0.1 lx, 0.1 dB, 0.1 µg/m³, 0.1 °C, 0.1 %; voltage, current and
+ * power factor of any kind as those of the supply.
  */
 const STEPS = {
   SupplyVoltage: VOLTAGE,
@@ -68,6 +74,11 @@ const STEPS = {
   ParticulateMatter10: { 'ug/m3': 1 },
   Temperature: { degC: 1 },
   Humidity: { '%': 1 },
+  LampVoltage: VOLTAGE,
+  NeutralCurrent: CURRENT,
+  Phase1PowerFactor: { 1: 3 },
+  Phase2PowerFactor: { 1: 3 },
+  Phase3PowerFactor: { 1: 3 },
 };
 
 /** By `RegisterType` code of `firmware/metering/register.ts`. */

@@ -26,6 +26,10 @@ export const enum Leaf {
   Report = 'report',
   /** QoS 1: what became of a command. */
   Ack = 'ack',
+  /** QoS 1: what happened, each event once: [boot, event, …], see `EventItem`. */
+  Event = 'event',
+  /** QoS 1: recorded samples, see `LogKey`. */
+  Log = 'log',
   /** Gateway to controller, QoS 1, never retained. */
   Command = 'cmd',
   /** Gateway to controller, QoS 0, never retained: UTC. */
@@ -58,6 +62,10 @@ export const enum BirthKey {
   Timetable = 10,
   /** Number of presence inputs, 0 or 1. */
   Presence = 11,
+  /** `EventCode`s that this product can tell, limits of `Limit` codes apart: those follow from its units. */
+  Events = 12,
+  /** CRC-32 (IEEE 802.3) of the monitoring document in force; absent: never given. */
+  Monitoring = 13,
 }
 
 /** Keys of the report map. Absent means unknown, never zero. */
@@ -94,6 +102,142 @@ export const enum ReportKey {
   Cap = 14,
   /** 0 or 1 of the presence input; absent without one. */
   Presence = 15,
+  /** Array by `Counter`; a counter that nobody counts is null. */
+  Counters = 16,
+  /** Array of the `EventCode`s that hold now, in the order [code, unit or null, code, unit or null, …]; absent: none. */
+  Active = 17,
+}
+
+/** Places in the report's counters. None ever decreases, but by a preset from the gateway. */
+export const enum Counter {
+  /** 0.1 Wh, imported */
+  ActiveEnergy = 0,
+  /** 0.1 varh, without sign */
+  ReactiveEnergy = 1,
+  /** 0.1 VAh */
+  ApparentEnergy = 2,
+  /** s that the lamp was lit. */
+  LampTime = 3,
+  /** s that the controller was powered. */
+  ControllerTime = 4,
+  /** Times that the lamp was switched on. */
+  SwitchOns = 5,
+  /** Losses of the supply. */
+  SupplyLosses = 6,
+  /** `EnergySource` of the energies. */
+  Source = 7,
+  /** s lit at 1-10 %, 11-20 %, … 91-100 % of light: ten places from here. */
+  LevelTime = 8,
+}
+
+/** Where the energies come from. */
+export const enum EnergySource {
+  /** From level, lamp type and time: nothing measures. */
+  Computed = 0,
+  /** From measured power and time. */
+  Integrated = 1,
+  /** From the meter's own register. */
+  Register = 2,
+}
+
+/**
+ * Places in an event's array. From `Level` on it is evidence: what was known at the instant, null where nothing was.
+ * `First` and `Second` are absent where the code does not name them.
+ */
+export const enum EventItem {
+  /** Counts events since boot, from 1: with the boot it names an event for ever, and a gap shows what was dropped. */
+  Number = 0,
+  /** `EventCode`, or a code of `Limit`. */
+  Code = 1,
+  /** `Phase` */
+  Phase = 2,
+  /** s since boot */
+  Uptime = 3,
+  /** s UTC; null while the clock is unknown. */
+  Time = 4,
+  /** Index of the unit in the birth; null: the controller or its lamp. */
+  Unit = 5,
+  /** % of light */
+  Level = 6,
+  /** 0.1 V, 1 mA, 0.1 W, 0.001 */
+  Voltage = 7,
+  Current = 8,
+  Power = 9,
+  PowerFactor = 10,
+  /** 0.1 °C of the controller */
+  Temperature = 11,
+  First = 12,
+  Second = 13,
+}
+
+export const enum Phase {
+  End = 0,
+  Start = 1,
+  /** It has no duration. */
+  Instant = 2,
+}
+
+/** What a controller notices. Names are TALQ 2.7.1 event types where TALQ has one. */
+export const enum EventCode {
+  LampFailure = 0,
+  LampUnexpectedOn = 1,
+  RelayFailure = 2,
+  LampPowerTooLow = 3,
+  LampPowerTooHigh = 4,
+  DimmingFailure = 5,
+  CyclingFailure = 6,
+  PowerFactorTooLow = 7,
+  /** `First`: 1 when it was seen at the supply input, 0 when it was found out at the next boot. */
+  SupplyLoss = 8,
+  ContactorError = 9,
+  LeakageDetected = 10,
+  /** The monitoring document makes no sense for this product. */
+  InvalidLampType = 11,
+  /** Vendor: the power of a lamp at constant level trembles. */
+  Flicker = 12,
+  /** Vendor, instant at the end of a sag or swell. `First`: duration in 0.1 s; `Second`: lowest or highest 0.1 V. */
+  Sag = 13,
+  Swell = 14,
+  /** Vendor: the unit does not answer. TALQ: functionError of its function. */
+  UnitSilent = 15,
+  DoorOpen = 16,
+  Tilted = 17,
+  PhotocellOutputOn = 18,
+  /** The clock has not been set for a day. TALQ: lastSyncError. */
+  ClockLost = 19,
+  /** Instant, at the end of a ramp. `First`: % of the command; `Second`: its `Reason`. */
+  LightStateChange = 20,
+  /** Vendor, instant: the gateway has set a counter. `First`: which `Counter`; `Second`: what it was. */
+  CounterPreset = 21,
+  /** First code of limits: `Limit + 4 * Quantity`, + 1 too high (else too low), + 2 of the lamp (else of the unit's own function). */
+  Limit = 64,
+}
+
+/**
+ * Keys of recorded samples. The bytes hold, instant by instant and column by column, differences to the instant before
+ * in an adaptive Golomb-Rice code: see PROTOCOL.md.
+ */
+export const enum LogKey {
+  /** Counts batches since boot, from 1. */
+  Number = 0,
+  Boot = 1,
+  /** s UTC of the first instant, a multiple of the period. */
+  Start = 2,
+  /** s */
+  Period = 3,
+  /** Array of columns: `64 * (unit + 1) + Quantity`, or a `Counter` below 32, or `LogColumn`. */
+  Columns = 4,
+  /** Instants. */
+  Count = 5,
+  Samples = 6,
+}
+
+/** Columns of recorded samples that belong to no unit. */
+export const enum LogColumn {
+  /** % of light */
+  Level = 32,
+  /** 0.1 °C of the controller */
+  Temperature = 33,
 }
 
 /** Keys of the command map. */
@@ -118,6 +262,10 @@ export const enum CommandKey {
   Timetable = 8,
   /** Number of the sensor that the CMS speaks for. */
   Sensor = 9,
+  /** The monitoring document, byte string: CBOR, see `MonitoringKey`; empty: the product's own. */
+  Monitoring = 10,
+  /** Array [`Counter`, value, …]. */
+  Counters = 11,
 }
 
 export const enum CommandKind {
@@ -129,6 +277,36 @@ export const enum CommandKind {
   Sensor = 3,
   /** Sets the level without program, clock or link: Level. */
   DefaultLevel = 4,
+  /** Stores the monitoring document, whole or not at all. */
+  Monitoring = 5,
+  /** Sets counters, after a lamp or a meter was replaced. */
+  Counters = 6,
+}
+
+/** Keys of the monitoring document: what the lamp is, what is too much, what is recorded. */
+export const enum MonitoringKey {
+  /** Array by `LampItem`; null: the product's own. */
+  Lamp = 0,
+  /** Array [limit code as in `EventCode`, unit (255: controller), threshold in steps of the quantity, …], at most 32 limits. */
+  Limits = 1,
+  /** Array [period in s, column, …] as in `LogKey`; empty: nothing is recorded. */
+  Recorder = 2,
+}
+
+/** What a monitored lamp is. Source: TALQ 2.7.1 LampType. */
+export const enum LampItem {
+  /** 0.1 W at full light; null: learned. */
+  Wattage = 0,
+  /** 0.001: slope of light against power (powerLightGradient). */
+  Gradient = 1,
+  /** 0.1 W (lampPowerTolerance) */
+  Tolerance = 2,
+  /** s after switching on during which its power says nothing (warmUpTime). */
+  WarmUp = 3,
+  /** 0.1 W that the pole may draw while the lamp is off. */
+  Standby = 4,
+  /** From here: power factor curve [% of light, 0.001, …], ascending; a single value is a curve of one point. */
+  PowerFactors = 5,
 }
 
 /** Keys of the ack map. */
@@ -236,4 +414,12 @@ export const enum Quantity {
   Temperature = 23,
   /** 0.1 % relative humidity */
   Humidity = 24,
+  /** 0.1 V at the lamp, behind its gear. */
+  LampVoltage = 25,
+  /** 1 mA */
+  NeutralCurrent = 26,
+  /** 0.001 */
+  Phase1PowerFactor = 27,
+  Phase2PowerFactor = 28,
+  Phase3PowerFactor = 29,
 }

@@ -10,14 +10,14 @@ export const enum RegisterType {
 }
 
 /** Bits of the quantities that are never negative: voltages, frequency, energy, illuminance, noise, particles, humidity. */
-const UNSIGNED = 0x1703dc1;
+const UNSIGNED = 0x3703dc1;
 
 /**
  * Largest believable magnitude of each quantity, in wire steps: exponents of ten as digits of base 36. 1 kV, 10 kA, 10 MW
  * (var, VA), power factor 1, 100 Hz, 1 TWh, 1 Mlx, 1000 dB, 10 mg/m³, 100 °C, 100 %. More than any unit of a street or its
  * cabinet measures; a wrong word order or a number for "unknown" is mostly far beyond.
  */
-const LIMITS = '4788834ccc744477788845533';
+const LIMITS = '4788834ccc74447778884553347333';
 
 /**
  * Reads one item of a plan. Registers whose low word comes first are put into order in place: each is read once.

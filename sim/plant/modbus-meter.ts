@@ -56,6 +56,11 @@ export interface Readings {
   ParticulateMatter10?: number;
   Temperature?: number;
   Humidity?: number;
+  LampVoltage?: number;
+  NeutralCurrent?: number;
+  Phase1PowerFactor?: number;
+  Phase2PowerFactor?: number;
+  Phase3PowerFactor?: number;
 }
 
 /** Prefixes in front of the units of `Readings`. */

@@ -185,11 +185,14 @@ describe('Meter profiles', () => {
       ParticulateMatter10: ['ug/m3', 10_000, false],
       Temperature: ['degC', 100, true],
       Humidity: ['%', 100, false],
+      LampVoltage: ['V', 1000, false],
+      NeutralCurrent: ['A', 10_000, true],
     };
     for (const phase of [1, 2, 3]) {
       limits[`Phase${phase}Voltage`] = limits.SupplyVoltage;
       limits[`Phase${phase}Current`] = limits.SupplyCurrent;
       limits[`Phase${phase}ActivePower`] = limits.ActivePower;
+      limits[`Phase${phase}PowerFactor`] = limits.PowerFactor;
     }
     assert.deepEqual(Object.keys(limits).sort(), [...QUANTITIES].sort());
     for (const [quantity, [unit, most, signed]] of Object.entries(limits)) {
