@@ -8,7 +8,8 @@ import { parseArgs } from 'node:util';
 import { type BrokerClient, connectBroker, openBroker } from './broker.ts';
 import { Clock } from './clock.ts';
 import { Fleet, SUBSCRIPTIONS } from './fleet.ts';
-import { openFileStore, openMemoryStore } from './store.ts';
+import { openFileStore } from './store/file.ts';
+import { MemoryStore } from './store/memory.ts';
 import { BASE, buildApi, type Peer } from './talq/api.ts';
 import { CmsConnection } from './talq/cms.ts';
 import { Library } from './talq/library.ts';
@@ -72,7 +73,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     for (let closer = closers.pop(); closer; closer = closers.pop()) await closer();
   };
   try {
-    const store = options.dataDirectory ? await openFileStore(options.dataDirectory) : openMemoryStore();
+    const store = options.dataDirectory ? await openFileStore(options.dataDirectory) : new MemoryStore();
     closers.push(() => store.close());
     const clock = new Clock(options.now);
     closers.push(() => clock.close());

@@ -5,7 +5,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Clock } from '../clock.ts';
 import type { Fleet } from '../fleet.ts';
-import type { Json, Store } from '../store.ts';
+import type { Json, Store } from '../store/store.ts';
 import type { Peer } from './api.ts';
 import { GATEWAY_CLASS } from './functions.ts';
 import { type DeviceView, type Model, NIL } from './model.ts';

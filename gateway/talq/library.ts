@@ -2,7 +2,7 @@
  * The control programs and calendars of each CMS, as they came. Every change is checked as a whole, against the objects
  * that it refers to and against the lamps that it reaches, and only then made.
  */
-import type { Json, Store } from '../store.ts';
+import type { Json, Store } from '../store/store.ts';
 import type { Calendar, ControlProgram } from './control-objects.ts';
 import { type Refusal, refusal } from './errors.ts';
 import { LAMP } from './functions.ts';

@@ -3,7 +3,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '../clock.ts';
 import type { Controller, Fleet } from '../fleet.ts';
-import type { Json, Store } from '../store.ts';
+import type { Json, Store } from '../store/store.ts';
 import type { Birth } from '../wire.ts';
 import {
   type AttributeSpec,

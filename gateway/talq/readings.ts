@@ -1,7 +1,7 @@
 /** What a controller's attributes say, from its birth, its last report, its readings, and what is stored of it. */
 import { Quantity, Reason, TOPIC_ROOT } from '../../firmware/link/messages.ts';
 import type { Controller, Reading, State } from '../fleet.ts';
-import type { Json } from '../store.ts';
+import type { Json } from '../store/store.ts';
 import type { Birth } from '../wire.ts';
 import { LAMP, meteredUnits, SENSING, sensingUnit } from './functions.ts';
 import { MEASURES, type Side, toReason, toSense, toTimestamp, toUnit } from './mapping.ts';

@@ -2,7 +2,7 @@
  * Sensors by number: what a timetable and a report on the wire call the sensor that TALQ calls by its address. A number
  * belongs to its address for ever, unless all numbers are taken and nothing mentions the address any more.
  */
-import type { Json, Store } from '../store.ts';
+import type { Json, Store } from '../store/store.ts';
 
 /** u16 on the wire, 0 is no sensor. */
 const HIGHEST = 65535;

@@ -1,7 +1,7 @@
 /** PATCH of devices, functions and attributes: checked as a whole, then applied as a whole. Source: TALQ 2.7.1 §3.4, §5.2. */
 import { isDeepStrictEqual } from 'node:util';
 import { Value } from 'typebox/value';
-import type { Json } from '../store.ts';
+import type { Json } from '../store/store.ts';
 import { type Assign, type Assigning, checkAssign } from './assign.ts';
 import { deviceReference, refusal } from './errors.ts';
 import type { AttributeSpec, FunctionSpec } from './functions.ts';

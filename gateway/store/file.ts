@@ -1,38 +1,13 @@
-/** What the gateway remembers over a restart: JSON records under text keys. */
+/** A store of one small JSON file, `gateway.json`. */
 import { mkdir, open, readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
-
-export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
-
-/**
- * Keeps records. Everything is read once at the start and held in memory by its owner, so an implementation on a
- * database needs no cache. A record is old or new after a power cut, never a mix.
- */
-export interface Store {
-  /** @returns every record by its key. Rejects when what is stored cannot be understood: addresses must not change. */
-  load(): Promise<Map<string, Json>>;
-  /** Resolves when the record is durable; undefined deletes it. Later calls win. */
-  save(key: string, record: Json | undefined): Promise<void>;
-  close(): Promise<void>;
-}
-
-/** A store that forgets, for benches and tests. */
-export function openMemoryStore(): Store {
-  const records = new Map<string, Json>();
-  return {
-    load: async () => new Map(records),
-    save: async (key, record) => {
-      if (record === undefined) records.delete(key);
-      else records.set(key, record);
-    },
-    close: async () => {},
-  };
-}
+import { MemoryStore } from './memory.ts';
+import type { Json, Store } from './store.ts';
 
 const FORMAT = 1;
 
 /**
- * A store of one small JSON file, `gateway.json`, replaced whole: written aside, flushed, renamed over the old one.
+ * Records in a file that is replaced whole: written aside, flushed, renamed over the old one. Logs are forgotten.
  * @param directory created when missing
  */
 export async function openFileStore(directory: string): Promise<Store> {
@@ -57,7 +32,8 @@ export async function openFileStore(directory: string): Promise<Store> {
     return waiting;
   };
   return {
-    load: async () => new Map(records),
+    load: async (prefix = '') => new Map([...records].filter(([key]) => key.startsWith(prefix))),
+    logs: new MemoryStore().logs,
     save: (key, record) => {
       if (record === undefined) records.delete(key);
       else records.set(key, record);

@@ -1,0 +1,57 @@
+/** What the gateway remembers over a restart: records under keys, and the logs of TALQ loggers. */
+
+export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
+
+/**
+ * Keeps what must not be lost. Records are read once at the start and held in memory by their owners, so a store needs no
+ * cache; logs may be long and stay in the store. What a resolved promise tells of survives a crash and a power cut.
+ */
+export interface Store {
+  /**
+   * @param prefix only records whose keys start with it; absent: all
+   * @returns records by their keys. Rejects when what is stored cannot be understood: addresses must not change.
+   */
+  load(prefix?: string): Promise<Map<string, Json>>;
+  /**
+   * Resolves when the record is durable; undefined deletes it. Later calls win. Calls made in one turn of the event loop
+   * are one transaction: all of them are kept, or none.
+   */
+  save(key: string, record: Json | undefined): Promise<void>;
+  readonly logs: Logs;
+  /** Resolves when all that was asked for is done, and nothing is open any more. */
+  close(): Promise<void>;
+}
+
+/** One entry of a logger's log, kept until the CMS has it. */
+export interface LogEntry {
+  /** Grows with every entry of every logger; a number is never used again. */
+  sequence: number;
+  /** Whose log: any text of the caller's. */
+  logger: string;
+  kind: 'event' | 'attribute';
+  /** ms UTC */
+  time: number;
+  body: Json;
+}
+
+/** The logs of all loggers: queues that survive restarts. */
+export interface Logs {
+  /** Adds entries of one or more loggers in this order, all or none. Resolves when they are durable. */
+  append(entries: readonly Omit<LogEntry, 'sequence'>[]): Promise<void>;
+  /** @returns the oldest entries of a logger, at most `limit`, oldest first. */
+  pending(logger: string, limit: number): Promise<LogEntry[]>;
+  /** The CMS has everything of this logger up to and with that sequence number: it goes. Repeating it does nothing. */
+  reported(logger: string, upTo: number): Promise<void>;
+  /**
+   * Makes room: of more than `most` entries the oldest go, attributes before events.
+   * @returns how many were dropped of each kind
+   */
+  trim(logger: string, most: number): Promise<Dropped>;
+  /** The logger is gone, and its log with it. */
+  forget(logger: string): Promise<void>;
+}
+
+export interface Dropped {
+  attributes: number;
+  events: number;
+}

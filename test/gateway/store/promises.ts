@@ -1,0 +1,151 @@
+/** What every store promises, as tests. */
+import assert from 'node:assert/strict';
+import type { LogEntry, Store } from '../../../gateway/store/store.ts';
+
+/** @param open opens the store that is under test, each time the same one */
+export function testPromises(open: () => Promise<Store>): void {
+  let store: Store;
+  beforeEach(async () => {
+    store = await open();
+  });
+  afterEach(() => store.close());
+  const reopen = async (): Promise<void> => {
+    await store.close();
+    store = await open();
+  };
+
+  describe('records', () => {
+    it('come back as they were saved, of every kind, under keys of every kind', async () => {
+      const records = new Map<string, never>(
+        Object.entries({
+          'devices/PAR-0001': { address: 'é\u0000"\'\\', n: [1, -0.5, 1e300, null, true, { '': '' }] },
+          'devices/': [],
+          "o'hara % _ \u{1f4a1}": 'text',
+          zero: 0,
+          nothing: null,
+          no: false,
+        }) as never,
+      );
+      for (const [key, record] of records) await store.save(key, record);
+      await reopen();
+      assert.deepEqual(await store.load(), records);
+    });
+
+    it('come by prefix, in which no character is special', async () => {
+      for (const key of ['a%', 'a%b', 'ab', 'a_', 'A%', 'b', '\u{1f4a1}a']) await store.save(key, key);
+      const keys = async (prefix: string) => [...(await store.load(prefix)).keys()].sort();
+      assert.deepEqual(await keys('a%'), ['a%', 'a%b']);
+      assert.deepEqual(await keys('a_'), ['a_']);
+      assert.deepEqual(await keys('\u{1f4a1}'), ['\u{1f4a1}a']);
+      assert.deepEqual(await keys('c'), []);
+      assert.equal((await keys('')).length, 7);
+    });
+
+    it('are what the last call said, also among calls at once; undefined deletes', async () => {
+      await store.save('gone', 1);
+      const saves = [1, 2, 3, undefined, 4].map((value) => store.save('kept', value));
+      saves.push(store.save('gone', 2), store.save('gone', undefined), store.save('never', undefined));
+      await Promise.all(saves);
+      await reopen();
+      assert.deepEqual([...(await store.load())], [['kept', 4]]);
+    });
+
+    it('are those of the moment of the call: what the caller changes later is not saved', async () => {
+      const record = { level: 40, list: [1] };
+      const saving = store.save('lamp', record);
+      record.list.push(2);
+      record.level = 0;
+      await saving;
+      assert.deepEqual((await store.load()).get('lamp'), { level: 40, list: [1] });
+    });
+
+    it('are saved before the store is closed', async () => {
+      const saving = store.save('late', 1);
+      await reopen();
+      await saving;
+      assert.equal((await store.load()).get('late'), 1);
+    });
+  });
+
+  describe('logs', () => {
+    const entry = (logger: string, body: number, kind: LogEntry['kind'] = 'attribute') => {
+      return { logger, kind, time: 1000 * body, body };
+    };
+    const bodies = async (logger: string, limit = 1000) =>
+      (await store.logs.pending(logger, limit)).map(({ body }) => body);
+
+    it('give entries oldest first, each logger its own, with growing numbers, also after a restart', async () => {
+      await store.logs.append([entry('a', 1), entry('b', 2), entry('a', 3, 'event')]);
+      await reopen();
+      await store.logs.append([entry('a', 4)]);
+      const found = await store.logs.pending('a', 1000);
+      assert.deepEqual(
+        found.map(({ sequence, ...rest }) => rest),
+        [entry('a', 1), entry('a', 3, 'event'), entry('a', 4)],
+      );
+      assert.ok(
+        found.every(({ sequence }, i) => Number.isSafeInteger(sequence) && sequence > (found[i - 1]?.sequence ?? 0)),
+      );
+      assert.deepEqual(await bodies('b'), [2]);
+      assert.deepEqual(await bodies('c'), []);
+      assert.deepEqual(await bodies('a', 2), [1, 3]);
+    });
+
+    it('keep the order of calls that do not wait for each other', async () => {
+      const numbers = Array.from({ length: 200 }, (_, i) => i);
+      await Promise.all(numbers.map((i) => store.logs.append([entry('a', i)])));
+      assert.deepEqual(await bodies('a'), numbers);
+    });
+
+    it('let go what was reported, once and again, and nothing that came later or belongs to others', async () => {
+      await store.logs.append([entry('a', 1), entry('b', 2), entry('a', 3), entry('a', 4)]);
+      const [, second] = await store.logs.pending('a', 2);
+      await store.logs.reported('a', second.sequence);
+      await store.logs.reported('a', second.sequence);
+      await store.logs.reported('a', 0);
+      await reopen();
+      assert.deepEqual([await bodies('a'), await bodies('b')], [[4], [2]]);
+    });
+
+    it('never use a number again, also when everything was reported before a restart', async () => {
+      await store.logs.append([entry('a', 1)]);
+      const [{ sequence }] = await store.logs.pending('a', 1);
+      await store.logs.reported('a', sequence);
+      await reopen();
+      await store.logs.append([entry('a', 2)]);
+      assert.ok((await store.logs.pending('a', 1))[0].sequence > sequence);
+    });
+
+    it('make room: oldest attributes first, then events, and say what was dropped', async () => {
+      const log = [
+        entry('a', 1, 'event'),
+        entry('a', 2),
+        entry('a', 3, 'event'),
+        entry('a', 4),
+        entry('a', 5, 'event'),
+      ];
+      await store.logs.append([...log, entry('b', 6)]);
+      assert.deepEqual(await store.logs.trim('a', 5), { attributes: 0, events: 0 });
+      assert.deepEqual(await store.logs.trim('a', 4), { attributes: 1, events: 0 });
+      assert.deepEqual(await bodies('a'), [1, 3, 4, 5]);
+      assert.deepEqual(await store.logs.trim('a', 2), { attributes: 1, events: 1 });
+      assert.deepEqual(await bodies('a'), [3, 5]);
+      assert.deepEqual(await store.logs.trim('a', 0), { attributes: 0, events: 2 });
+      assert.deepEqual([await bodies('a'), await bodies('b')], [[], [6]]);
+    });
+
+    it('are forgotten with their logger', async () => {
+      await store.logs.append([entry('a', 1), entry('b', 2)]);
+      await store.logs.forget('a');
+      await store.logs.forget('a');
+      assert.deepEqual([await bodies('a'), await bodies('b')], [[], [2]]);
+    });
+
+    it('take an empty list, and thousands of entries at once', async () => {
+      await store.logs.append([]);
+      await store.logs.append(Array.from({ length: 20000 }, (_, i) => entry('a', i)));
+      assert.deepEqual(await bodies('a', 3), [0, 1, 2]);
+      assert.equal((await bodies('a', 100000)).length, 20000);
+    });
+  });
+}
