@@ -12,6 +12,7 @@ import { openFileStore } from './store/file.ts';
 import { MemoryStore } from './store/memory.ts';
 import { BASE, buildApi, type Peer } from './talq/api.ts';
 import { CmsConnection } from './talq/cms.ts';
+import { Groups } from './talq/groups.ts';
 import { Library } from './talq/library.ts';
 import { Model } from './talq/model.ts';
 import type { Place } from './talq/readings.ts';
@@ -87,10 +88,13 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     await model.load();
     const library = new Library(model, store, () => limitsOf(fleet), log);
     await library.load();
+    const groups = new Groups(store, log);
+    await groups.load();
     const timetables = new Timetables(model, library, fleet, clock, dayOffset, log);
     library.lamps = timetables;
     const forget = async (): Promise<void> => {
       await library.forget();
+      await groups.forget(undefined);
       await model.forgetCms();
       timetables.bringAll();
     };
@@ -98,7 +102,17 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     const cms = options.cmsUri
       ? new CmsConnection({ cmsUri: options.cmsUri, model, fleet, store, clock, services, forget, log })
       : undefined;
-    const api = buildApi({ model, library, timetables, fleet, clock, peer: cms ?? anyone(forget), dayOffset, log });
+    const api = buildApi({
+      model,
+      library,
+      groups,
+      timetables,
+      fleet,
+      clock,
+      peer: cms ?? anyone(forget),
+      dayOffset,
+      log,
+    });
     closers.push(() => api.close());
     await api.listen({ host, port }).catch((error: NodeJS.ErrnoException) => {
       throw error.code === 'EADDRINUSE' ? new Error(`port ${port} (TALQ API) is occupied`) : error;

@@ -1,6 +1,7 @@
 /** Which lamp actuator a TALQ address means: device, device/function or device/function/attribute. Source: TALQ 2.7.1 §5.6. */
 import { refusal } from './errors.ts';
 import type { FunctionSpec } from './functions.ts';
+import type { Groups } from './groups.ts';
 import type { DeviceView, Model } from './model.ts';
 import type { ErrorKey, Reference } from './schemas.ts';
 
@@ -8,20 +9,58 @@ export function lampOf(device: DeviceView): FunctionSpec | undefined {
   return device.functions.find((spec) => spec.type === 'LampActuatorFunction');
 }
 
+/** Who addresses lamps: groups are its own. */
+export interface Addressing {
+  model: Model;
+  groups: Groups;
+  /** clientAddress of the CMS, in lower case. */
+  owner: string;
+}
+
+/**
+ * @param attribute of the actuator that the command sets
+ * @param misfit key of the refusal for what is no lamp actuator
+ * @param lampless what becomes of a device without a lamp that is addressed itself, not in a group
+ * @returns the lamps behind all references, each once. Throws a Refusal
+ */
+export function resolveLamps(
+  context: Addressing,
+  references: readonly Reference[],
+  attribute: string,
+  misfit: ErrorKey,
+  lampless: 'refuse' | 'pass over',
+): DeviceView[] {
+  const found = new Map<string, DeviceView>();
+  for (const reference of references) {
+    if (reference.resource === 'groups') {
+      for (const device of lampsIn(context, reference, attribute)) found.set(device.address, device);
+      continue;
+    }
+    const device = resolveLamp(context.model, reference, attribute, misfit);
+    if (device) found.set(device.address, device);
+    else if (lampless === 'refuse') throw refusal(422, misfit, 'The device has no lamp actuator.', reference);
+  }
+  if (found.size > 0) return [...found.values()];
+  throw refusal(422, misfit, 'None of the addresses has a lamp actuator.', ...references);
+}
+
+/** A group may have members that the command does not concern, and such as have gone: they are passed over. */
+function lampsIn({ model, groups, owner }: Addressing, group: Reference, attribute: string): DeviceView[] {
+  return groups.expand(owner, group).flatMap(({ address }) => {
+    const [deviceAddress, functionId, name] = address.split('/');
+    const device = model.find(deviceAddress);
+    const lamp = device && lampOf(device);
+    const meant = (functionId ?? lamp?.id) === lamp?.id && (name ?? attribute) === attribute;
+    return device && lamp && meant ? [device] : [];
+  });
+}
+
 /**
  * @param attribute of the actuator that the command sets
  * @param misfit key of the refusal for what is no lamp actuator
  * @returns undefined when the device has no lamp. Throws a Refusal
  */
-export function resolveLamp(
-  model: Model,
-  reference: Reference,
-  attribute: string,
-  misfit: ErrorKey,
-): DeviceView | undefined {
-  if (reference.resource === 'groups') {
-    throw refusal(422, 'relatedResourceNotFound', 'There is no such group.', reference);
-  }
+function resolveLamp(model: Model, reference: Reference, attribute: string, misfit: ErrorKey): DeviceView | undefined {
   if (reference.resource !== 'devices') {
     throw refusal(422, misfit, `Commands go to devices, not to ${reference.resource}.`, reference);
   }

@@ -9,6 +9,8 @@ import { addControlRoutes } from './control-api.ts';
 import { type Job, settle, tellWhenDone } from './dispatch.ts';
 import { deviceReference, refusal } from './errors.ts';
 import type { FunctionSpec } from './functions.ts';
+import type { Groups } from './groups.ts';
+import { addGroupRoutes } from './groups-api.ts';
 import type { Library } from './library.ts';
 import type { DeviceView, Model } from './model.ts';
 import { give, toOrders } from './override.ts';
@@ -53,6 +55,7 @@ export interface Peer extends Callers {
 export function buildApi(options: {
   model: Model;
   library: Library;
+  groups: Groups;
   timetables: Timetables;
   fleet: Fleet;
   clock: Clock;
@@ -60,7 +63,7 @@ export function buildApi(options: {
   dayOffset: number;
   log(line: string): void;
 }) {
-  const { model, library, timetables, fleet, clock, peer, log } = options;
+  const { model, library, groups, timetables, fleet, clock, peer, log } = options;
   const answers = new Answers(clock);
   const app = Fastify({
     bodyLimit: LONGEST_BODY,
@@ -103,7 +106,7 @@ export function buildApi(options: {
   };
   const writer = (request: FastifyRequest): Writer => {
     const { clientAddress } = request.query as Record<string, string>;
-    return { model, library, timetables, owner: clientAddress.toLowerCase(), now: clock.now() };
+    return { model, library, groups, timetables, owner: clientAddress.toLowerCase(), now: clock.now() };
   };
   /**
    * Waits for jobs as long as an answer may take. `strict`: throws a Refusal when a lamp refuses; `patient`: one that
@@ -300,23 +303,17 @@ export function buildApi(options: {
   );
   app.post(`${BASE}/override-commands`, { schema: { body: OverrideCommand } }, (request, reply) =>
     write(request, reply, async () => {
-      const orders = toOrders(model, timetables, request.body, clock.now());
+      const orders = toOrders(writer(request), request.body);
       const manner = orders.some(({ sensor }) => sensor !== undefined) ? 'patient' : 'strict';
       const finished = await finish(request, give(model, fleet, clock, orders), manner);
       return { status: finished ? 201 : 202 };
     }),
   );
 
-  const control = addControlRoutes(app as unknown as FastifyInstance, {
-    base: BASE,
-    library,
-    writer,
-    write,
-    count,
-    assign,
-  });
+  const shop = { base: BASE, library, writer, write, count, assign };
   const paths: Record<string, string[]> = {
-    ...control,
+    ...addControlRoutes(app as unknown as FastifyInstance, shop),
+    ...addGroupRoutes(app as unknown as FastifyInstance, groups, shop),
     '/services': ['GET'],
     '/services/:serviceName': ['GET'],
     '/device-classes': ['GET'],

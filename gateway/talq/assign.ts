@@ -1,8 +1,8 @@
 /** Assign commands: which lamps get which calendar. Source: TALQ 2.7.1 §5.8, AssignCommand. */
-import { resolveLamp } from './addresses.ts';
+import { type Addressing, resolveLamps } from './addresses.ts';
 import { refusal } from './errors.ts';
 import { type Library, referenceTo } from './library.ts';
-import type { DeviceView, Model } from './model.ts';
+import type { DeviceView } from './model.ts';
 import type { AssignCommand } from './schemas.ts';
 import type { Timetables } from './timetables.ts';
 
@@ -13,12 +13,9 @@ export interface Assign {
 }
 
 /** What an assignment is checked against. */
-export interface Assigning {
-  model: Model;
+export interface Assigning extends Addressing {
   library: Library;
   timetables: Timetables;
-  /** clientAddress of the CMS, in lower case. */
-  owner: string;
 }
 
 /** Throws a Refusal, and then nothing was assigned. */
@@ -27,14 +24,9 @@ export function toAssigns(context: Assigning, { addresses, entity }: AssignComma
   if (entity.resource !== 'calendars') {
     throw refusal(422, 'assignmentEntityNotValid', 'Lamps here are assigned calendars, nothing else.', entity);
   }
-  const devices = new Map<string, DeviceView>();
-  for (const address of addresses) {
-    const device = resolveLamp(context.model, address, 'calendarID', 'assignmentAddressNotValid');
-    if (!device) throw refusal(422, 'assignmentAddressNotValid', 'The device has no lamp actuator.', address);
-    devices.set(device.address, device);
-  }
-  checkAssign(context, [...devices.values()], entity.address);
-  return [...devices.values()].map((device) => ({ device, calendar: entity.address }));
+  const devices = resolveLamps(context, addresses, 'calendarID', 'assignmentAddressNotValid', 'refuse');
+  checkAssign(context, devices, entity.address);
+  return devices.map((device) => ({ device, calendar: entity.address }));
 }
 
 /** Throws a Refusal when there is no such calendar, or a lamp could not hold it. */

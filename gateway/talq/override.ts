@@ -4,7 +4,7 @@ import { CommandKind } from '../../firmware/link/messages.ts';
 import type { Clock } from '../clock.ts';
 import { type Fleet, RESUME } from '../fleet.ts';
 import type { FieldCommand } from '../wire.ts';
-import { lampOf, resolveLamp } from './addresses.ts';
+import { type Addressing, lampOf, resolveLamps } from './addresses.ts';
 import type { Job } from './dispatch.ts';
 import { deviceReference, type Refusal, refusal } from './errors.ts';
 import { LONGEST_RAMP, toFieldCommand } from './mapping.ts';
@@ -21,23 +21,24 @@ export interface Order {
   sensor?: number;
 }
 
+/** What a request for orders is checked against. */
+export interface Ordering extends Addressing {
+  timetables: Timetables;
+  /** ms UTC */
+  now: number;
+}
+
 /** @returns the orders that a request asks for. Throws a Refusal, and then nothing was ordered. */
-export function toOrders(model: Model, timetables: Timetables, body: OverrideCommand, now: number): Order[] {
+export function toOrders(context: Ordering, body: OverrideCommand): Order[] {
   const { addresses, targetCommand } = body;
+  const { model, timetables, now } = context;
   if (!addresses?.length) {
     if (targetCommand?.reason === 'sensor') return fromSensor(model, timetables, targetCommand, now);
     throw refusal(422, 'overrideAddressNotValid', 'An override needs addresses.');
   }
-  const devices = new Map<string, DeviceView>();
-  for (const address of addresses) {
-    const device = resolveLamp(model, address, ATTRIBUTE, 'overrideAddressNotValid');
-    if (device) devices.set(device.address, device);
-  }
-  if (devices.size === 0) {
-    throw refusal(422, 'overrideAddressNotValid', 'None of the addresses has a lamp actuator.', ...addresses);
-  }
-  if (targetCommand) for (const device of devices.values()) checkCommand(device, targetCommand, now);
-  return [...devices.values()].map((device) => ({ device, command: targetCommand }));
+  const devices = resolveLamps(context, addresses, ATTRIBUTE, 'overrideAddressNotValid', 'pass over');
+  if (targetCommand) for (const device of devices) checkCommand(device, targetCommand, now);
+  return devices.map((device) => ({ device, command: targetCommand }));
 }
 
 /** The CMS speaks for a sensor: every lamp whose program takes commands from it hears them. */

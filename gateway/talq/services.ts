@@ -1,5 +1,6 @@
 /** What the gateway announces that it can do, with its limits. Source: TALQ 2.7.1 data model, Service. */
 import type { Fleet } from '../fleet.ts';
+import { MOST_GROUPS, MOST_MEMBERS } from './groups.ts';
 import type { Service } from './schemas.ts';
 import type { Limits } from './timetable.ts';
 
@@ -63,6 +64,12 @@ export function describeServices(limits: Limits, dayOffset: number, minor = 7): 
       name: 'DataCollectService',
       maximumDataLogs: 0,
       supportedModes: [],
+    },
+    {
+      name: 'GroupManagementService',
+      maximumNumberOfGroups: MOST_GROUPS,
+      maximumGroupSize: MOST_MEMBERS,
+      attributes: ['purpose'],
     },
   ];
 }

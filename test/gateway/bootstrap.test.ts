@@ -77,7 +77,7 @@ describe('the gateway and its CMS', () => {
     assert.deepEqual(cms.steps(), [...BOOTSTRAP(cms.gatewayAddress), 'POST /devices']);
     assert.deepEqual(
       cms.received[3].body.map(({ name }: { name: string }) => name),
-      ['ConfigurationService', 'ControlService', 'DataCollectService'],
+      ['ConfigurationService', 'ControlService', 'DataCollectService', 'GroupManagementService'],
     );
     const announced = cms.received[5].body[0];
     assert.ok(

@@ -23,15 +23,15 @@ describe('TALQ services, classes and devices', () => {
   const get = async (path: string) => (await rig.call('GET', path)).body;
   const attribute = (path: string, address = lamp) => get(`/devices/${address}/${path}`);
 
-  it('35 announces 3 services, gives each by name and answers 404 to others', async () => {
+  it('35 announces 4 services, gives each by name and answers 404 to others', async () => {
     const services = await get('/services');
     assert.deepEqual(
       services.map(({ name }: { name: string }) => name),
-      ['ConfigurationService', 'ControlService', 'DataCollectService'],
+      ['ConfigurationService', 'ControlService', 'DataCollectService', 'GroupManagementService'],
     );
     for (const service of services) assert.deepEqual(await get(`/services/${service.name}`), service);
     assert.ok(services[0].supportedProfiles.includes('lighting'));
-    for (const name of ['controlService', 'GroupManagementService']) {
+    for (const name of ['controlService', 'DataPackageService']) {
       assert.equal(refusalOf(await rig.call('GET', `/services/${name}`)), '404 resourceNotFound');
     }
   });
