@@ -3,7 +3,7 @@
  * is in a group when they come, assignments and loggers when they are made. Source: TALQ 2.7.1 §5.4, Group.
  */
 import Type, { type Static } from 'typebox';
-import type { Json, Store } from '../store.ts';
+import type { Json, Store } from '../store/store.ts';
 import { refusal } from './errors.ts';
 import type { Model } from './model.ts';
 import { Reference } from './schemas.ts';
