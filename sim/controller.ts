@@ -6,10 +6,12 @@ import { Flash } from './flash.ts';
 import { openSim, type SimHal } from './index.ts';
 import type { Dial } from './network.ts';
 import { Daylight, LightSensor } from './plant/daylight.ts';
+import { type InputConfig, Inputs } from './plant/inputs.ts';
 import { type DimmingCurve, Lamp, type LampOptions } from './plant/lamp.ts';
 import { Mains } from './plant/mains.ts';
-import { addMeter, type MeterProfile, measure, readProfile } from './plant/modbus-meter.ts';
+import { addMeter, type MeterProfile, measure, type Readings, readProfile } from './plant/modbus-meter.ts';
 import { RtuSegment, type Unit } from './plant/rtu-segment.ts';
+import { feed } from './plant/supply.ts';
 import type { Format } from './serial-line.ts';
 
 export interface ControllerOptions {
@@ -33,6 +35,10 @@ export interface ControllerOptions {
   temperature?: number;
   /** ms from power-up to the first instruction of the firmware. */
   bootTime?: number;
+  /** ms for which the board runs on when the mains are gone. */
+  holdUp?: number;
+  /** Profiles that are not in board-configs/profiles, by name. */
+  profiles?: Readonly<Record<string, MeterProfile>>;
   /** ms UTC at which the world begins, on boards whose clock has a battery; absent: a boot does not know the time. */
   begin?: number;
   /** Told what firmware throws; absent: it leaves `World.run`. */
@@ -56,6 +62,10 @@ export interface Controller {
   readonly light: LightSensor;
   /** Meters in the order of the board configuration; `connected = false` unplugs one. */
   readonly meters: readonly Unit[];
+  /** What every meter shows instead of, or besides, what the plant has: a test says what. */
+  readonly readings: Partial<Readings>;
+  /** Door, tilt and the like. */
+  readonly inputs: Inputs;
   /** Firmware of the boot that runs; undefined until it has started. */
   readonly firmware: Firmware | undefined;
   saved(): SavedController;
@@ -65,6 +75,8 @@ export interface Controller {
 const BOOT_TIME = 500;
 /** ms that a meter of this kind takes to answer. */
 const METER_DELAY = 20;
+/** ms. A node has time to write its counters. */
+const HOLD_UP = 300;
 
 function curveOf(curve: DimConfig['curve']): DimmingCurve {
   if (curve === undefined) return 'linear';
@@ -81,7 +93,7 @@ function lampOf(board: Board, options: LampOptions | undefined): LampOptions {
   return { minimumLight: minimumLevel, ...volts, ...options };
 }
 
-function wireLamp(sim: SimHal, board: Board, lamp: Lamp): void {
+function wireLamp(sim: SimHal, board: Board, lamp: Lamp, moved: () => void): void {
   const { dim, relay } = board.lamp;
   if (dim) {
     sim.pins.watch(dim.pin, (state) => {
@@ -89,23 +101,36 @@ function wireLamp(sim: SimHal, board: Board, lamp: Lamp): void {
       else lamp.control((dim.inverted ? 1 - state : state) * dim.fullScale);
     });
   }
-  if (relay) sim.pins.watch(relay.pin, (state) => lamp.relay(state === (relay.activeLow ? 0 : 1)));
-  else lamp.relay(true);
+  if (!relay) lamp.relay(true);
+  else {
+    sim.pins.watch(relay.pin, (state) => {
+      lamp.relay(state === (relay.activeLow ? 0 : 1));
+      moved();
+    });
+  }
 }
 
-function wireMeters(sim: SimHal, board: Board, mains: Mains, lamp: Lamp, light: LightSensor): Unit[] {
-  const profiles = new Map<string, MeterProfile>();
-  const segments = board.lines.map((line) => {
+function openSegments(sim: SimHal, board: Board): RtuSegment[] {
+  return board.lines.map((line) => {
     const { baud, data = 8, parity = 'none', stop = 1 } = line;
     const format: Format = { baud, data, parity, stop };
     const wire = sim.line(line.port);
     wire.echo = line.echo;
     return new RtuSegment(sim.world, wire, format);
   });
+}
+
+function wireMeters(
+  board: Board,
+  segments: RtuSegment[],
+  given: ControllerOptions['profiles'] = {},
+  read: () => Partial<Readings>,
+): Unit[] {
+  const profiles = new Map<string, MeterProfile>(Object.entries(given));
   return board.meters.map(({ line, unit, profile: name }) => {
     const profile = profiles.get(name) ?? readProfile(name);
     profiles.set(name, profile);
-    return addMeter(segments[line], unit, profile, () => measure(sim.world, mains, lamp, light), METER_DELAY);
+    return addMeter(segments[line], unit, profile, read, METER_DELAY);
   });
 }
 
@@ -118,9 +143,18 @@ export function openController(options: ControllerOptions): Controller {
   const mains = options.mains ?? new Mains({ seed });
   const lamp = new Lamp(world, mains, lampOf(board, options.lamp));
   if (saved) lamp.preset(saved.wattHours, saved.varHours);
-  wireLamp(sim, board, lamp);
+  const configs = (board as { inputs?: readonly InputConfig[] }).inputs ?? [];
+  const inputs = new Inputs(sim.pins, configs, mains, lamp);
+  wireLamp(sim, board, lamp, () => inputs.follow());
   const light = new LightSensor(world, options.daylight ?? new Daylight(), lamp);
-  const meters = wireMeters(sim, board, mains, lamp, light);
+  const readings: Partial<Readings> = {};
+  const segments = openSegments(sim, board);
+  const read = () => measure(world, mains, lamp, light, readings);
+  const meters = wireMeters(board, segments, options.profiles, read);
+  mains.watch(() => inputs.follow());
+  feed(sim, mains, options.holdUp ?? HOLD_UP, (fed) => {
+    for (const segment of segments) segment.powered = fed;
+  });
   let firmware: Firmware | undefined;
   sim.onBoot((hal) => {
     firmware = (options.start ?? start)(hal, board, site);
@@ -132,6 +166,8 @@ export function openController(options: ControllerOptions): Controller {
     mains,
     light,
     meters,
+    readings,
+    inputs,
     get firmware() {
       return firmware;
     },

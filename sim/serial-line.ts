@@ -60,6 +60,8 @@ export class SerialLine {
   loss = 0;
   /** Probability that a bit of a byte is flipped. */
   noise = 0;
+  /** Probability that one bit of a message is flipped. */
+  damage = 0;
   /** Stations attached through the HAL hear themselves. */
   echo = false;
   #world: World;
@@ -96,6 +98,7 @@ export class SerialLine {
     const each = byteTime(sender.format);
     const start = this.#world.now;
     const copy = new Uint8Array(data);
+    if (this.#random.chance(this.damage)) copy[this.#random.below(copy.length)] ^= 1 << this.#random.below(8);
     const sending: Sending = {
       data: copy,
       delivered: 0,

@@ -1,8 +1,9 @@
 /**
  * A lamp and its dimmable gear on a relay: the control voltage gives the light, the light gives the power. LED gear draws
- * constant power at any mains voltage, and the capacitor of its mains filter a reactive power of its own.
+ * constant power at any mains voltage, and the capacitor of its mains filter a reactive power of its own. `fail` breaks it.
  */
 import type { World } from '../clock.ts';
+import { seeded } from '../random.ts';
 import type { Mains } from './mains.ts';
 
 /** How gear turns its control voltage into light; points are ascending in both. */
@@ -24,9 +25,31 @@ export interface LampOptions {
   gradient?: number;
   /** ms from closing the relay to the commanded light; light and power rise in a straight line. */
   warmUp?: number;
-  /** var of the mains filter at nominal voltage, as a share of the wattage. */
+  /** var of the mains filter at nominal voltage, as a share of the wattage: 0.28 makes a power factor of 0.58 at 20 %. */
   filter?: number;
+  /** Share of the power that a cold lamp draws more, until it is warm: the voltage of LEDs falls with their temperature. */
+  drift?: number;
+  /** V at the LEDs at full light */
+  lampVolts?: number;
 }
+
+/** What is broken, and how. */
+export interface LampFaults {
+  /** `open`: no current through the LEDs; `dead`: the gear gives none. Either leaves only the mains filter. */
+  gear: 'sound' | 'open' | 'dead';
+  /** Contacts of the relay: `welded` are closed and `open` are open, whatever the coil says. */
+  contacts: 'sound' | 'welded' | 'open';
+  /** Share of the LEDs that light, 0..1. */
+  leds: number;
+  /** ms for which the lamp is lit before it goes out by itself, and until it comes back, again and again. */
+  cycle: { lit: number; dark: number } | undefined;
+  /** Share by which the power trembles, evenly spread, ten times a second. */
+  flicker: number;
+  /** The dimming input is dead: full light. */
+  deaf: boolean;
+}
+
+const SOUND: LampFaults = { gear: 'sound', contacts: 'sound', leds: 1, cycle: undefined, flicker: 0, deaf: false };
 
 /** What a meter in front of the lamp sees. */
 export interface Load {
@@ -42,6 +65,15 @@ export interface Load {
 /** Power factor of a pole whose lamp is off: electronics on a capacitor. Shipping nodes count about 0.3 as normal. */
 const STANDBY_POWER_FACTOR = 0.3;
 const HOUR = 3_600_000;
+/** Share of the nominal voltage below which gear is off. Source: wide-range gear is specified for 108 V of 230 V and more. */
+const GEAR_MINIMUM = 0.47;
+/** ms in which a cold lamp comes within 1/e of its warm power. */
+const THERMAL = 20 * 60_000;
+/** ms between two powers of a trembling lamp. */
+const TREMBLE = 100;
+/** V at the LEDs of gear that runs idle, and at the lowest light, as shares of those at full light. */
+const IDLE_VOLTS = 1.3;
+const LOW_VOLTS = 0.85;
 
 /** Arc levels below that of full light, for a factor of ten in light. Source: IEC 62386-102, dimming curve. */
 const LEVELS_PER_DECADE = 253 / 3;
@@ -83,16 +115,23 @@ export function powerOf(light: number, gradient: number): number {
 }
 
 export class Lamp {
-  /** Times that the relay closed. */
+  /** Times that current began to flow through the relay. */
   switchings = 0;
   #options: Required<LampOptions>;
-  #closed = false;
+  #faults: LampFaults = { ...SOUND };
+  /** The coil; the factor of the supply; whether a cycling lamp is out; since when light is given, if it is. */
+  #coil = false;
+  #factor: number;
+  #out = false;
+  #lit = false;
+  #litAt = 0;
   #volts: number | undefined;
-  #closedAt = Number.NEGATIVE_INFINITY;
+  /** How far energy is added up, and the reactive power there. */
   #settled: number;
-  #watts = 0;
-  #vars = 0;
+  #vars: number;
   #energy = { wattHours: 0, varHours: 0 };
+  /** The next step of a cycling lamp. */
+  #timer = 0;
 
   constructor(
     private world: World,
@@ -108,48 +147,70 @@ export class Lamp {
       curve: 'linear',
       gradient: 1,
       warmUp: 0,
-      filter: 0.12,
+      filter: 0.28,
+      drift: 0,
+      lampVolts: 150,
       ...options,
     };
     this.#settled = world.now;
-    this.#watts = this.#wattsNow();
+    this.#factor = mains.factor;
     this.#vars = this.#varsNow();
+    mains.watch(() => this.#change(() => (this.#factor = mains.factor)));
   }
 
-  /** The relay opens or closes. */
+  /** The relay's coil is released or driven. */
   relay(closed: boolean): void {
-    if (closed === this.#closed) return;
-    this.#settle();
-    this.#closed = closed;
-    if (closed) {
-      this.switchings++;
-      this.#closedAt = this.world.now;
-    }
-    this.#changed();
+    if (closed !== this.#coil) this.#change(() => (this.#coil = closed));
   }
 
   /** @param volts at the dimming input; undefined: the wire is open */
   control(volts: number | undefined): void {
-    if (volts === this.#volts) return;
-    this.#settle();
-    this.#volts = volts;
-    this.#changed();
+    if (volts !== this.#volts) this.#change(() => (this.#volts = volts));
+  }
+
+  /** Breaks something, or mends it. */
+  fail(faults: Partial<LampFaults>): void {
+    this.#change(() => (this.#faults = { ...this.#faults, ...faults }));
+    if (!('cycle' in faults)) return;
+    this.world.cancel(this.#timer);
+    this.#change(() => (this.#out = false));
+    this.#cycle();
+  }
+
+  /** As if nothing had ever been broken. */
+  repair(): void {
+    this.fail(SOUND);
+  }
+
+  /** The contacts are closed. */
+  get closed(): boolean {
+    const { contacts } = this.#faults;
+    return contacts === 'sound' ? this.#coil : contacts === 'welded';
   }
 
   /** % of full light, now. */
   get light(): number {
-    if (!this.#closed || this.mains.factor === 0) return 0;
-    const { minimumLight, minimumVolts, maximumVolts, curve, warmUp } = this.#options;
-    const full = lightOf(this.#volts, minimumLight, minimumVolts, maximumVolts, curve);
-    const age = this.world.now - this.#closedAt;
-    return age < warmUp ? (full * age) / warmUp : full;
+    return this.#lightAt(this.world.now) * this.#faults.leds;
+  }
+
+  /** V at the LEDs, now. */
+  get lampVolts(): number {
+    const { lampVolts } = this.#options;
+    const { gear } = this.#faults;
+    if (!this.closed || this.#factor < GEAR_MINIMUM || this.#out || gear === 'dead') return 0;
+    if (gear === 'open') return lampVolts * IDLE_VOLTS;
+    return lampVolts * (LOW_VOLTS + ((1 - LOW_VOLTS) * this.#lightAt(this.world.now)) / 100);
   }
 
   /** What the pole draws now, and has drawn. */
   get load(): Load {
     this.#settle();
-    this.#changed();
-    return { watts: this.#watts, vars: this.#vars, ...this.#energy };
+    const { world } = this;
+    const { flicker } = this.#faults;
+    // Evenly spread around nothing, so that energy needs not know of it.
+    const tremble = flicker ? 1 + flicker * (2 * seeded(Math.floor(world.now / TREMBLE)).next() - 1) : 1;
+    const watts = this.#wattsAt(world.now) * (this.#lit ? tremble : 1);
+    return { watts, vars: this.#vars, ...this.#energy };
   }
 
   /** Sets the counters of a pole that is not new. Wh and varh. */
@@ -158,36 +219,81 @@ export class Lamp {
     this.#energy = { wattHours, varHours };
   }
 
-  #wattsNow(): number {
-    if (this.mains.factor === 0) return 0;
-    const light = this.light;
-    const { wattage, standby, gradient } = this.#options;
-    return light === 0 ? standby : Math.max(standby, (wattage * powerOf(light, gradient)) / 100);
+  /** % of light with all LEDs. */
+  #lightAt(time: number): number {
+    if (!this.#lit) return 0;
+    const { minimumLight, minimumVolts, maximumVolts, curve, warmUp } = this.#options;
+    const volts = this.#faults.deaf ? undefined : this.#volts;
+    const full = lightOf(volts, minimumLight, minimumVolts, maximumVolts, curve);
+    const age = time - this.#litAt;
+    return age < warmUp ? (full * age) / warmUp : full;
+  }
+
+  /** W at an instant since the last change. */
+  #wattsAt(time: number): number {
+    if (this.#factor === 0) return 0;
+    const { standby, drift } = this.#options;
+    const thermal = drift === 0 ? 1 : 1 + drift * Math.exp((this.#litAt - time) / THERMAL);
+    return Math.max(standby, this.#warm(this.#lightAt(time)) * thermal);
+  }
+
+  /** W of a warm lamp. @param light % with all LEDs */
+  #warm(light: number): number {
+    const { wattage, gradient } = this.#options;
+    return light === 0 ? 0 : (wattage * this.#faults.leds * powerOf(light, gradient)) / 100;
   }
 
   #varsNow(): number {
-    if (this.mains.factor === 0) return 0;
+    if (this.#factor === 0) return 0;
     const { wattage, filter, standby } = this.#options;
-    if (!this.#closed) return -standby * Math.tan(Math.acos(STANDBY_POWER_FACTOR));
-    const voltage = this.mains.voltage(this.world.now) / this.mains.nominal;
+    if (!this.closed) return -standby * Math.tan(Math.acos(STANDBY_POWER_FACTOR));
+    const voltage = (this.#factor * this.mains.undisturbed(this.world.now)) / this.mains.nominal;
     return -wattage * filter * voltage * voltage;
   }
 
-  /** Energy since the last look: a trapezoid, exact while power stands still or warms up in a straight line. */
-  #settle(): void {
-    const hours = (this.world.now - this.#settled) / HOUR;
-    if (hours === 0) return;
-    const warm = this.#closedAt + this.#options.warmUp;
-    const kink = this.#settled < warm && warm < this.world.now ? (warm - this.#settled) / HOUR : undefined;
-    const watts = this.#wattsNow();
-    const before = (this.#watts + watts) / 2;
-    this.#energy.wattHours += kink === undefined ? before * hours : before * kink + watts * (hours - kink);
-    this.#energy.varHours += ((this.#vars + this.#varsNow()) / 2) * hours;
-    this.#settled = this.world.now;
+  /** Something that decides on the power changes. */
+  #change(assign: () => void): void {
+    this.#settle();
+    const closed = this.closed;
+    assign();
+    if (this.closed && !closed) this.switchings++;
+    const { gear, leds } = this.#faults;
+    const lit = this.closed && this.#factor >= GEAR_MINIMUM && !this.#out && gear === 'sound' && leds > 0;
+    if (lit && !this.#lit) this.#litAt = this.world.now;
+    this.#lit = lit;
+    this.#vars = this.#varsNow();
   }
 
-  #changed(): void {
-    this.#watts = this.#wattsNow();
-    this.#vars = this.#varsNow();
+  /** Energy since the last look. */
+  #settle(): void {
+    const { now } = this.world;
+    if (now === this.#settled) return;
+    const vars = this.#varsNow();
+    this.#energy.wattHours += this.#work(this.#settled, now) / HOUR;
+    this.#energy.varHours += (((this.#vars + vars) / 2) * (now - this.#settled)) / HOUR;
+    this.#vars = vars;
+    this.#settled = now;
+  }
+
+  /** @returns W ms between two instants since the last change: exact, because power stands, rises in a line, or cools off */
+  #work(from: number, to: number): number {
+    const { warmUp, drift } = this.#options;
+    const warm = this.#litAt + warmUp;
+    if (!this.#lit || this.#factor === 0) return this.#wattsAt(to) * (to - from);
+    if (from < warm && to > warm) return this.#work(from, warm) + this.#work(warm, to);
+    if (to <= warm) return ((this.#wattsAt(from) + this.#wattsAt(to)) / 2) * (to - from);
+    if (drift === 0) return this.#wattsAt(to) * (to - from);
+    const tail = Math.exp((this.#litAt - from) / THERMAL) - Math.exp((this.#litAt - to) / THERMAL);
+    const watts = this.#warm(this.#lightAt(to));
+    return Math.max(this.#options.standby, watts) * (to - from) + watts * drift * THERMAL * tail;
+  }
+
+  #cycle(): void {
+    const { cycle } = this.#faults;
+    if (!cycle) return;
+    this.#timer = this.world.after(this.#out ? cycle.dark : cycle.lit, () => {
+      this.#change(() => (this.#out = !this.#out));
+      this.#cycle();
+    });
   }
 }

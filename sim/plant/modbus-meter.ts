@@ -73,8 +73,17 @@ export function readProfile(name: string): MeterProfile {
   return JSON.parse(readFileSync(new URL(`../../board-configs/profiles/${name}.json`, import.meta.url), 'utf8'));
 }
 
-/** @returns what a meter between the mains and the lamp sees now, and a light sensor if there is one */
-export function measure(world: World, mains: Mains, lamp: Lamp, light?: LightSensor): Readings {
+/**
+ * @param given what is not as the plant has it, or that nothing here has
+ * @returns what a meter between the mains and the lamp sees now, at the LEDs too, and a light sensor if there is one
+ */
+export function measure(
+  world: World,
+  mains: Mains,
+  lamp: Lamp,
+  light?: LightSensor,
+  given?: Partial<Readings>,
+): Readings {
   const { watts, vars, wattHours, varHours } = lamp.load;
   const voltage = mains.voltage(world.now);
   const apparent = Math.hypot(watts, vars);
@@ -90,10 +99,12 @@ export function measure(world: World, mains: Mains, lamp: Lamp, light?: LightSen
     ExportedEnergy: 0,
     // The register counts what is imported; a leading load exports reactive energy.
     ReactiveEnergy: Math.max(0, varHours),
+    LampVoltage: lamp.lampVolts,
     // Not computed for the many meters that do not measure light.
     get Illuminance() {
       return light?.illuminance;
     },
+    ...given,
   };
 }
 

@@ -95,6 +95,8 @@ export class RtuSegment implements Station {
   readonly echo = false;
   /** Frames that were dropped: bad CRC, too short or too long. */
   damaged = 0;
+  /** The units have power. */
+  powered = true;
   #units = new Map<number, Served>();
   #frame = Buffer.alloc(LONGEST_FRAME);
   #length = 0;
@@ -175,7 +177,7 @@ export class RtuSegment implements Station {
       return;
     }
     const addressed = frame[0] === 0 ? [...this.#units.values()] : [this.#units.get(frame[0])];
-    for (const unit of addressed) if (unit?.connected) this.#serve(unit, frame);
+    for (const unit of addressed) if (unit?.connected && this.powered) this.#serve(unit, frame);
   }
 
   #serve(unit: Served, frame: Buffer): void {
@@ -213,7 +215,7 @@ export class RtuSegment implements Station {
 
   #answer(unit: Served, answer: Buffer): void {
     this.world.after(unit.delay, () => {
-      if (!unit.connected) return;
+      if (!unit.connected || !this.powered) return;
       unit.answers++;
       this.line.transmit(this, answer, () => {});
     });

@@ -13,7 +13,6 @@ import { loadBoard } from '../../scripts/board-config.mjs';
 import { PowerCut, World } from '../../sim/clock.ts';
 import { type Controller, openController } from '../../sim/controller.ts';
 import { Flash } from '../../sim/flash.ts';
-import { Mains } from '../../sim/plant/mains.ts';
 import { seeded } from '../../sim/random.ts';
 import { SimStorage } from '../../sim/storage.ts';
 import { decisionOf } from '../reference/firmware.ts';
@@ -61,7 +60,6 @@ export class Night {
   /** Before and after each order, and the board it was given to. */
   readonly #around: { before: Moment; after: State }[] = [];
   #board: Board;
-  #mains = new Mains();
   #seed: number;
 
   private constructor(board: Board, count: number, seed: number, look: number) {
@@ -182,7 +180,7 @@ export class Night {
     const world = new World();
     this.counts.boots++;
     const saved = { flash: image, wattHours: 0, varHours: 0 };
-    const options = { world, id: 'cut-1', board: this.#board, mains: this.#mains, saved, begin, bootTime: 0 };
+    const options = { world, id: 'cut-1', board: this.#board, saved, begin, bootTime: 0 };
     const controller = openController(options);
     this.#worlds.set(controller, world);
     return controller;
