@@ -154,6 +154,8 @@ export function obeyed(state: State, { at, command }: Order): State {
       const timetable = TIMETABLES.findIndex((bytes) => Buffer.from(bytes).equals(command.timetable as Uint8Array));
       return { ...state, timetable, config: { ...CALENDARS[timetable], defaultLevel: state.config.defaultLevel } };
     }
+    default:
+      throw new RangeError(`a night has no orders of kind ${kind}`);
   }
 }
 
