@@ -10,11 +10,13 @@ import { Clock } from './clock.ts';
 import { Fleet, SUBSCRIPTIONS } from './fleet.ts';
 import { openFileStore } from './store/file.ts';
 import { MemoryStore } from './store/memory.ts';
-import { BASE, buildApi, type Peer } from './talq/api.ts';
+import { BASE, buildApi } from './talq/api.ts';
 import { CmsConnection } from './talq/cms.ts';
+import { CmsClient } from './talq/cms-client.ts';
 import { Groups } from './talq/groups.ts';
 import { Library } from './talq/library.ts';
 import { Model } from './talq/model.ts';
+import { anyone, Peers } from './talq/peers.ts';
 import type { Place } from './talq/readings.ts';
 import { describeServices, limitsOf } from './talq/services.ts';
 import { posixZone } from './talq/time-zones.ts';
@@ -30,8 +32,8 @@ export interface GatewayOptions {
   brokerUrl?: string;
   /** TCP port of the gateway's own broker; absent or 0: any free one. */
   brokerPort?: number;
-  /** Base URI of the CMS. Absent: open test mode. */
-  cmsUri?: string;
+  /** Who commands. Absent or empty: open test mode. */
+  cms?: CmsOptions[];
   /** Accepts what an operator must want on purpose: HTTP without TLS beyond this machine, or to a CMS. */
   insecureHttp?: boolean;
   /** Where addresses and the CMS's settings are kept. Absent: they are forgotten at the end. */
@@ -48,6 +50,12 @@ export interface GatewayOptions {
   /** ms UTC; a bench passes its simulated time. */
   now(): number;
   log(line: string): void;
+}
+
+/** One CMS that this gateway attaches itself to. */
+export interface CmsOptions {
+  /** Base URI of its TALQ API. */
+  uri: string;
 }
 
 export interface Gateway {
@@ -92,27 +100,34 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     await groups.load();
     const timetables = new Timetables(model, library, fleet, clock, dayOffset, log);
     library.lamps = timetables;
-    const forget = async (): Promise<void> => {
-      await library.forget();
-      await groups.forget(undefined);
-      await model.forgetCms();
+    const forget = async (owner?: string): Promise<void> => {
+      await library.forget(owner);
+      await groups.forget(owner);
+      await model.forgetCms(owner);
       timetables.bringAll();
     };
     const services = () => describeServices(limitsOf(fleet), dayOffset);
-    const cms = options.cmsUri
-      ? new CmsConnection({ cmsUri: options.cmsUri, model, fleet, store, clock, services, forget, log })
-      : undefined;
-    const api = buildApi({
-      model,
-      library,
-      groups,
-      timetables,
-      fleet,
-      clock,
-      peer: cms ?? anyone(forget),
-      dayOffset,
-      log,
-    });
+    const peers = new Peers<CmsConnection>();
+    for (const { uri } of options.cms ?? []) {
+      const cms: CmsConnection = new CmsConnection({
+        cmsUri: uri,
+        model,
+        fleet,
+        store,
+        clock,
+        client: new CmsClient(),
+        services,
+        forget,
+        attached: () => peers.attached(cms),
+        newCmsAttached: () => {},
+        log,
+      });
+      await cms.load();
+      peers.connections.push(cms);
+    }
+    const open = peers.connections.length === 0;
+    const callers = open ? anyone(model, forget) : peers;
+    const api = buildApi({ library, groups, timetables, fleet, clock, callers, dayOffset, log });
     closers.push(() => api.close());
     await api.listen({ host, port }).catch((error: NodeJS.ErrnoException) => {
       throw error.code === 'EADDRINUSE' ? new Error(`port ${port} (TALQ API) is occupied`) : error;
@@ -130,12 +145,12 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     });
     closers.push(() => client?.close());
     if (broker) await client.ready;
-    if (cms) {
+    for (const cms of peers.connections) {
       closers.push(() => cms.close());
-      await cms.start();
+      cms.start();
     }
     log(`TALQ 2.7.1 at ${info.gatewayUri} over plain HTTP: TLS is not part of this version`);
-    if (!cms) log('open test mode: no CMS, no bootstrap; any well-formed clientAddress counts as the one local CMS');
+    if (open) log('open test mode: no CMS, no bootstrap; any well-formed clientAddress counts as the one local CMS');
     return { url: info.gatewayUri, brokerPort: broker?.port ?? 0, fleet, tick: () => clock.tick(), close };
   } catch (error) {
     await close();
@@ -143,12 +158,14 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   }
 }
 
-function checkSafety(host: string, { cmsUri, insecureHttp }: GatewayOptions): void {
-  if (cmsUri !== undefined && !/^https?:\/\//.test(URL.canParse(cmsUri) ? cmsUri : '')) {
-    throw new Error(`the CMS needs an http or https URI, not ${cmsUri}`);
+function checkSafety(host: string, { cms = [], insecureHttp }: GatewayOptions): void {
+  for (const { uri } of cms) {
+    if (!/^https?:\/\//.test(URL.canParse(uri) ? uri : ''))
+      throw new Error(`a CMS needs an http or https URI, not ${uri}`);
+    if (cms.filter((other) => other.uri === uri).length > 1) throw new Error(`the CMS ${uri} is there twice`);
   }
   if (insecureHttp) return;
-  if (cmsUri !== undefined) {
+  if (cms.length > 0) {
     throw new Error('a CMS must reach the gateway over TLS, which is not part of this version: allow --insecure-http');
   }
   if (!['127.0.0.1', '::1', 'localhost'].includes(host)) {
@@ -160,17 +177,6 @@ function checkSafety(host: string, { cmsUri, insecureHttp }: GatewayOptions): vo
 function reachable(host: string): string {
   if (host === '0.0.0.0' || host === '::') return '127.0.0.1';
   return host.includes(':') ? `[${host}]` : host;
-}
-
-/** Open test mode: whoever calls is the CMS. */
-function anyone(forget: () => Promise<void>): Peer {
-  return {
-    knows: () => true,
-    attaching: false,
-    configured: () => {},
-    completed: () => {},
-    erase: forget,
-  };
 }
 
 function version(): string {
@@ -185,7 +191,7 @@ Serves streetlight controllers on MQTT as TALQ 2.7.1 devices over HTTP.
   --host ADDRESS     address to listen on (127.0.0.1)
   --broker URL       external MQTT broker, e.g. mqtt://127.0.0.1:1883
   --broker-port N    port of the gateway's own broker (1883)
-  --cms URI          CMS to attach to; without it: open test mode, on this machine only
+  --cms URI          CMS to attach to; may come several times; without it: open test mode, on this machine only
   --insecure-http    allow plain HTTP to a CMS or beyond this machine (TLS is not part of this version)
   --time-zone NAME   time zone of devices: IANA name or POSIX TZ string (UTC)
   --location LAT,LON where devices are, in degrees, e.g. 50.8503,4.3517
@@ -202,7 +208,7 @@ export function readFlags(flags: string[]): GatewayOptions | undefined {
       host: { type: 'string', default: '127.0.0.1' },
       broker: { type: 'string' },
       'broker-port': { type: 'string', default: '1883' },
-      cms: { type: 'string' },
+      cms: { type: 'string', multiple: true },
       'insecure-http': { type: 'boolean', default: false },
       'time-zone': { type: 'string' },
       location: { type: 'string' },
@@ -224,8 +230,8 @@ export function readFlags(flags: string[]): GatewayOptions | undefined {
   if (values.broker !== undefined && !/^mqtts?:\/\/./.test(values.broker)) {
     throw new Error(`--broker wants mqtt://host:port, not ${values.broker}`);
   }
-  if (values.cms !== undefined && !/^https?:\/\/./.test(values.cms)) {
-    throw new Error(`--cms wants an http or https URI, not ${values.cms}`);
+  for (const uri of values.cms ?? []) {
+    if (!/^https?:\/\/./.test(uri)) throw new Error(`--cms wants an http or https URI, not ${uri}`);
   }
   return {
     timeZone: values['time-zone'],
@@ -234,7 +240,7 @@ export function readFlags(flags: string[]): GatewayOptions | undefined {
     host: values.host,
     brokerUrl: values.broker,
     brokerPort: toPort('--broker-port', values['broker-port']),
-    cmsUri: values.cms,
+    cms: values.cms?.map((uri) => ({ uri })),
     insecureHttp: values['insecure-http'],
     dataDirectory: values.data,
     now: Date.now,

@@ -7,7 +7,8 @@ export interface Arguments {
   port: number;
   /** An external broker; absent: the gateway brings its own. */
   broker?: string;
-  cms?: string;
+  /** Base URIs; empty: open test mode. */
+  cms: string[];
   insecureHttp: boolean;
   /** Directory that keeps the controllers' flash and the gateway's data. */
   data?: string;
@@ -25,7 +26,7 @@ Runs a street of simulated lamps with their controllers, an MQTT broker and a TA
   --lamps N          lamps in the street (6)
   --port N           port of the TALQ API on 127.0.0.1 (8090; 0: any free one)
   --broker URL       external MQTT broker, e.g. mqtt://127.0.0.1:1883 (absent: one of its own)
-  --cms URL          CMS to attach to (absent: open test mode)
+  --cms URL          CMS to attach to; may come several times (absent: open test mode)
   --insecure-http    allow plain HTTP to the CMS
   --data DIR         keep the controllers' flash and the gateway's data in DIR
   --speed X          simulated time runs X times as fast (1)
@@ -86,7 +87,7 @@ export function readArguments(flags: string[]): Arguments | 'help' {
       lamps: string,
       port: string,
       broker: string,
-      cms: string,
+      cms: { type: 'string', multiple: true },
       'insecure-http': switched,
       data: string,
       speed: string,
@@ -101,7 +102,7 @@ export function readArguments(flags: string[]): Arguments | 'help' {
     lamps: whole('--lamps', values.lamps ?? '6', 1, MOST_LAMPS),
     port: whole('--port', values.port ?? '8090', 0, 65535),
     broker: values.broker === undefined ? undefined : url('--broker', values.broker, ['mqtt', 'mqtts']),
-    cms: values.cms === undefined ? undefined : url('--cms', values.cms, ['https', 'http']),
+    cms: (values.cms ?? []).map((text) => url('--cms', text, ['https', 'http'])),
     insecureHttp: values['insecure-http'] ?? false,
     data: values.data,
     speed: speed(values.speed ?? '1'),

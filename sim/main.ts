@@ -95,7 +95,7 @@ async function bench(options: Arguments, stopped: AbortSignal): Promise<void> {
     port,
     brokerUrl: broker,
     brokerPort: 0,
-    cmsUri: cms,
+    cms: cms.map((uri) => ({ uri })),
     insecureHttp,
     timeZone: 'Europe/Brussels',
     location: { latitude: 50.8503, longitude: 4.3517 },

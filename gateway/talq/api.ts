@@ -12,7 +12,7 @@ import type { FunctionSpec } from './functions.ts';
 import type { Groups } from './groups.ts';
 import { addGroupRoutes } from './groups-api.ts';
 import type { Library } from './library.ts';
-import type { DeviceView, Model } from './model.ts';
+import type { DeviceView } from './model.ts';
 import { give, toOrders } from './override.ts';
 import { answer, applyRules, type Callers, LONGEST_BODY, toRefusal } from './protocol.ts';
 import {
@@ -41,29 +41,18 @@ export const BASE = '/talq/gateway';
 const DEFAULT_LIMIT = 100;
 const HIGHEST_LIMIT = 1000;
 
-/** The CMS as the API sees it. */
-export interface Peer extends Callers {
-  /** The CMS has configured the gateway's device. */
-  configured(): void;
-  /** These devices have done what request `origin` wanted, after it was answered with 202. */
-  completed(devices: DeviceView[], origin: string): void;
-  /** The CMS deletes the gateway: everything of that CMS is forgotten and it is attached anew. */
-  erase(): Promise<void>;
-}
-
 /** @returns the server, not yet listening. */
 export function buildApi(options: {
-  model: Model;
   library: Library;
   groups: Groups;
   timetables: Timetables;
   fleet: Fleet;
   clock: Clock;
-  peer: Peer;
+  callers: Callers;
   dayOffset: number;
   log(line: string): void;
 }) {
-  const { model, library, groups, timetables, fleet, clock, peer, log } = options;
+  const { library, groups, timetables, fleet, clock, callers, log } = options;
   const answers = new Answers(clock);
   const app = Fastify({
     bodyLimit: LONGEST_BODY,
@@ -75,10 +64,10 @@ export function buildApi(options: {
       answer(reply as FastifyReply, status, messages);
     },
   }).withTypeProvider<TypeBoxTypeProvider>();
-  applyRules(app, peer, log);
+  applyRules(app, callers, log);
 
-  const device = (address: string): DeviceView => {
-    const found = model.find(address);
+  const device = ({ peer }: FastifyRequest, address: string): DeviceView => {
+    const found = peer.model.find(address);
     if (!found) throw refusal(404, 'resourceNotFound', 'There is no such device.', deviceReference(address));
     return found;
   };
@@ -94,8 +83,8 @@ export function buildApi(options: {
     if (!attribute) throw refusal(404, 'resourceNotFound', 'The function has no such attribute.', reference);
     return attribute;
   };
-  const filtered = (classes: string[] | undefined): DeviceView[] =>
-    classes ? model.devices().filter((view) => classes.includes(view.className)) : model.devices();
+  const filtered = ({ peer }: FastifyRequest, classes: string[] | undefined): DeviceView[] =>
+    peer.model.devices().filter((view) => !classes || classes.includes(view.className));
   /** Does a write once, and answers it. */
   const write = async (request: FastifyRequest, reply: FastifyReply, act: () => Promise<Answer>) => {
     const { clientAddress, talqRequestId } = request.query as Record<string, string | undefined>;
@@ -106,6 +95,7 @@ export function buildApi(options: {
   };
   const writer = (request: FastifyRequest): Writer => {
     const { clientAddress } = request.query as Record<string, string>;
+    const { model } = request.peer;
     return { model, library, groups, timetables, owner: clientAddress.toLowerCase(), now: clock.now() };
   };
   /**
@@ -124,31 +114,33 @@ export function buildApi(options: {
     const finished = ends !== undefined && (manner === 'lenient' || failed.length === 0);
     const { talqRequestId } = request.query as Record<string, string | undefined>;
     if (!finished && talqRequestId) {
-      tellWhenDone(clock, jobs, (devices) => peer.completed(devices, talqRequestId));
+      tellWhenDone(clock, jobs, (devices) => request.peer.completed(devices, talqRequestId));
     }
     // 202 came with 2.6: older peers only know that a command was taken.
     return finished || request.minor < 6;
   };
   const idOf = (view: DeviceView): string => view.controller?.id ?? '';
   const assign = async (request: FastifyRequest, assigns: Assign[]): Promise<boolean> => {
-    const { owner } = writer(request);
+    const { owner, model } = writer(request);
     await Promise.all(assigns.map(({ device, calendar }) => model.assign(idOf(device), owner, calendar)));
     const jobs = assigns.map(({ device }) => ({ device, outcome: timetables.bring(idOf(device)) }));
     return finish(request, jobs, 'patient');
   };
   const carryOut = async (request: FastifyRequest, plan: Plan): Promise<Answer> => {
+    const { owner, model } = writer(request);
     const levels = plan.levels.map(({ device, level }) => ({
       device,
       outcome: timetables.setLevel(idOf(device), level),
     }));
-    const obeyed = await finish(request, [...give(model, fleet, clock, plan.orders), ...levels], 'strict');
+    const obeyed = await finish(request, [...give(model, fleet, clock, owner, plan.orders), ...levels], 'strict');
     for (const view of new Set(plan.kept.map((entry) => entry.device))) {
       await model.keep(
         view,
+        owner,
         plan.kept.filter((entry) => entry.device === view),
       );
     }
-    if (plan.kept.some((entry) => entry.device.controller === undefined)) peer.configured();
+    if (plan.kept.some((entry) => entry.device.controller === undefined)) request.peer.configured();
     const assigned = await assign(request, plan.assigns);
     const moved = plan.kept.filter(({ name }) => name === 'timeZone' || name === 'location');
     const everywhere = moved.some(({ device }) => device.controller === undefined);
@@ -175,15 +167,15 @@ export function buildApi(options: {
     answer(
       reply,
       200,
-      model.classes().map((entry) => (request.minor < 4 ? withoutTime(entry) : entry)),
+      request.peer.model.classes().map((entry) => (request.minor < 4 ? withoutTime(entry) : entry)),
     ),
   );
   app.get(`${BASE}/device-classes/count`, { config: early }, (request, reply) =>
-    count(request, reply, model.classes().length),
+    count(request, reply, request.peer.model.classes().length),
   );
   app.get(`${BASE}/device-classes/:className`, { config: early, schema: { params: ClassParams } }, (request, reply) => {
     const { className } = request.params;
-    const found = model.classes().find((entry) => entry.name === className);
+    const found = request.peer.model.classes().find((entry) => entry.name === className);
     const reference = { resource: 'device-classes', address: className };
     if (!found) throw refusal(404, 'resourceNotFound', 'There is no such class.', reference);
     return answer(reply, 200, request.minor < 4 ? withoutTime(found) : found);
@@ -191,7 +183,7 @@ export function buildApi(options: {
 
   app.get(`${BASE}/devices`, { schema: { querystring: DevicesQuery } }, (request, reply) => {
     const { deviceClasses, offset, limit } = request.query;
-    const all = filtered(deviceClasses);
+    const all = filtered(request, deviceClasses);
     const first = offset ?? 0;
     const paged = offset !== undefined || limit !== undefined;
     const page = paged ? all.slice(first, first + Math.min(limit ?? DEFAULT_LIMIT, HIGHEST_LIMIT)) : all;
@@ -206,13 +198,13 @@ export function buildApi(options: {
     return answer(
       reply,
       200,
-      page.map((view) => adapted(request, model.toDevice(view))),
+      page.map((view) => adapted(request, request.peer.model.toDevice(view))),
     );
   });
   app.patch(`${BASE}/devices`, { schema: { body: DeviceBodies } }, (request, reply) =>
     write(request, reply, async () => {
       const plan = emptyPlan();
-      const views = request.body.map((body) => device(body.address));
+      const views = request.body.map((body) => device(request, body.address));
       views.forEach((view, i) => {
         merge(plan, planDevice(writer(request), view, request.body[i]));
       });
@@ -226,39 +218,39 @@ export function buildApi(options: {
   );
   app.put(`${BASE}/devices`, { schema: { body: DeviceBodies } }, (request, reply) =>
     write(request, reply, async () => {
-      for (const body of request.body) device(body.address);
+      for (const body of request.body) device(request, body.address);
       throw refusal(422, 'serviceConstraintExceeded', 'Devices cannot be replaced in this version; use PATCH.');
     }),
   );
   app.get(`${BASE}/devices/count`, { schema: { querystring: CountQuery } }, (request, reply) =>
-    count(request, reply, filtered(request.query.deviceClasses).length),
+    count(request, reply, filtered(request, request.query.deviceClasses).length),
   );
 
   const onDevice = { config: early, schema: { params: DeviceParams } };
   app.get(`${BASE}/devices/:deviceAddress`, onDevice, (request, reply) => {
-    const view = device(request.params.deviceAddress);
-    checkAttached(view);
-    return answer(reply, 200, adapted(request, model.toDevice(view)));
+    const view = device(request, request.params.deviceAddress);
+    checkAttached(request, view);
+    return answer(reply, 200, adapted(request, request.peer.model.toDevice(view)));
   });
   app.patch(
     `${BASE}/devices/:deviceAddress`,
     { config: early, schema: { params: DeviceParams, body: DeviceBody } },
     (request, reply) =>
       write(request, reply, async () => {
-        const view = device(request.params.deviceAddress);
-        checkAttached(view);
+        const view = device(request, request.params.deviceAddress);
+        checkAttached(request, view);
         return carryOut(request, planDevice(writer(request), view, request.body));
       }),
   );
   app.delete(`${BASE}/devices/:deviceAddress`, { schema: { params: DeviceParams } }, (request, reply) =>
     write(request, reply, async () => {
-      const view = device(request.params.deviceAddress);
+      const view = device(request, request.params.deviceAddress);
       const reference = deviceReference(view.address);
       if (view.controller) {
         throw refusal(422, 'serviceConstraintExceeded', 'A controller in the field cannot be deleted.', reference);
       }
-      const deleted = model.toDevice(view);
-      await peer.erase();
+      const deleted = request.peer.model.toDevice(view);
+      await request.peer.erase();
       return { status: 200, body: deleted };
     }),
   );
@@ -266,9 +258,9 @@ export function buildApi(options: {
     `${BASE}/devices/:deviceAddress/:functionId`,
     { schema: { params: FunctionParams, querystring: FunctionQuery } },
     (request, reply) => {
-      const view = device(request.params.deviceAddress);
+      const view = device(request, request.params.deviceAddress);
       const spec = functionOf(view, request.params.functionId);
-      return answer(reply, 200, model.toFunction(view, spec, request.query.attributeScope));
+      return answer(reply, 200, request.peer.model.toFunction(view, spec, request.query.attributeScope));
     },
   );
   app.patch(
@@ -276,7 +268,7 @@ export function buildApi(options: {
     { schema: { params: FunctionParams, body: FunctionBody } },
     (request, reply) =>
       write(request, reply, async () => {
-        const view = device(request.params.deviceAddress);
+        const view = device(request, request.params.deviceAddress);
         const spec = functionOf(view, request.params.functionId);
         return carryOut(request, planFunction(writer(request), view, spec, request.body));
       }),
@@ -285,9 +277,13 @@ export function buildApi(options: {
     `${BASE}/devices/:deviceAddress/:functionId/:attributeName`,
     { schema: { params: AttributeParams } },
     (request, reply) => {
-      const view = device(request.params.deviceAddress);
+      const view = device(request, request.params.deviceAddress);
       const spec = functionOf(view, request.params.functionId);
-      return answer(reply, 200, model.toAttribute(view, spec, attributeOf(view, spec, request.params.attributeName)));
+      return answer(
+        reply,
+        200,
+        request.peer.model.toAttribute(view, spec, attributeOf(view, spec, request.params.attributeName)),
+      );
     },
   );
   app.patch(
@@ -295,7 +291,7 @@ export function buildApi(options: {
     { schema: { params: AttributeParams, body: AttributeBody } },
     (request, reply) =>
       write(request, reply, async () => {
-        const view = device(request.params.deviceAddress);
+        const view = device(request, request.params.deviceAddress);
         const spec = functionOf(view, request.params.functionId);
         const attribute = attributeOf(view, spec, request.params.attributeName);
         return carryOut(request, planAttribute(writer(request), view, spec, attribute, request.body));
@@ -303,9 +299,10 @@ export function buildApi(options: {
   );
   app.post(`${BASE}/override-commands`, { schema: { body: OverrideCommand } }, (request, reply) =>
     write(request, reply, async () => {
-      const orders = toOrders(writer(request), request.body);
+      const context = writer(request);
+      const orders = toOrders(context, request.body);
       const manner = orders.some(({ sensor }) => sensor !== undefined) ? 'patient' : 'strict';
-      const finished = await finish(request, give(model, fleet, clock, orders), manner);
+      const finished = await finish(request, give(context.model, fleet, clock, context.owner, orders), manner);
       return { status: finished ? 201 : 202 };
     }),
   );
@@ -339,7 +336,7 @@ export function buildApi(options: {
   return app;
 
   /** While the gateway is being attached, only its own device is open. */
-  function checkAttached(view: DeviceView): void {
+  function checkAttached({ peer }: FastifyRequest, view: DeviceView): void {
     if (peer.attaching && view.controller) {
       throw refusal(403, 'genericError', 'The gateway is still being attached to its CMS.');
     }

@@ -6,24 +6,23 @@ import { randomUUID } from 'node:crypto';
 import type { Clock } from '../clock.ts';
 import type { Fleet } from '../fleet.ts';
 import type { Json, Store } from '../store/store.ts';
-import type { Peer } from './api.ts';
+import { type CmsClient, CmsError } from './cms-client.ts';
 import { GATEWAY_CLASS } from './functions.ts';
-import { type DeviceView, type Model, NIL } from './model.ts';
-import { VERSION } from './protocol.ts';
+import { type DeviceView, type Model, NIL, type Seat } from './model.ts';
+import type { Peer } from './peers.ts';
 import type { Service } from './schemas.ts';
 
 /** ms between two attempts to attach. */
 const ATTACH_PERIOD = 30000;
 /** ms that the CMS has to configure the gateway's device before the gateway goes on. */
 const CONFIGURATION_TIME = 60000;
-/** ms of real time that one request may take. */
-const REQUEST_TIME = 10000;
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
-const MOST_REDIRECTS = 3;
 /** Answers 403 in a row after which the CMS has plainly forgotten this gateway. */
 const MOST_FORBIDDEN = 3;
 /** Completions waiting to be told. */
 const MOST_COMPLETIONS = 1000;
+/** Devices announced in one request. */
+const MOST_DEVICES = 500;
 
 interface CmsRecord {
   cmsUri: string;
@@ -35,22 +34,32 @@ interface CmsRecord {
   devices: Record<string, string>;
   /** The services as they were announced, as JSON. */
   services?: string;
+  /** Attributes of its GatewayFunction that the CMS wrote. */
+  values: Seat['values'];
+  /** ms UTC at which another CMS was attached after this one. */
+  newCmsAt?: number;
 }
 
-/** The CMS did not do what was asked; `final`: asking again would not help. */
-class CmsError extends Error {
-  constructor(
-    message: string,
-    readonly status: number | undefined,
-  ) {
-    super(message);
-  }
-  get final(): boolean {
-    return this.status !== undefined && this.status !== 429 && this.status < 500;
-  }
+export interface ConnectionOptions {
+  cmsUri: string;
+  model: Model;
+  fleet: Fleet;
+  store: Store;
+  clock: Clock;
+  client: CmsClient;
+  services(): Service[];
+  /** Forgets everything of the CMS with this cmsAddress but the connection. */
+  forget(cmsAddress: string): Promise<void>;
+  /** The bootstrap has ended well. */
+  attached(): void;
+  /** Another CMS was attached after this one. */
+  newCmsAttached(): void;
+  log(line: string): void;
 }
 
-export class CmsConnection implements Peer {
+export class CmsConnection implements Peer, Seat {
+  /** The devices as this CMS sees them. */
+  readonly model: Model;
   private record: CmsRecord;
   private running = false;
   private stopped = false;
@@ -60,35 +69,59 @@ export class CmsConnection implements Peer {
   private onConfigured: () => void = () => {};
   private configuredAlready = false;
   private completions: { devices: DeviceView[]; origin: string }[] = [];
-  private readonly stopping = new AbortController();
   private finished: Promise<void> = Promise.resolve();
 
-  constructor(
-    private readonly options: {
-      cmsUri: string;
-      model: Model;
-      fleet: Fleet;
-      store: Store;
-      clock: Clock;
-      services(): Service[];
-      /** Forgets everything of the CMS but the connection. */
-      forget(): Promise<void>;
-      log(line: string): void;
-    },
-  ) {
+  constructor(private readonly options: ConnectionOptions) {
     this.record = this.fresh();
+    this.model = options.model.seenBy(this);
+    options.model.seats.push(this);
   }
 
-  /** Takes up what was stored and starts to attach or to announce; needs the HTTP server to be listening. */
-  async start(): Promise<void> {
-    const stored = (await this.options.store.load()).get('cms') as unknown as CmsRecord | undefined;
-    if (stored?.cmsUri === this.options.cmsUri) this.record = stored;
-    this.publishAddresses();
+  /** Takes up what was stored; needs to be done before anybody asks. */
+  async load(): Promise<void> {
+    const { cmsUri, store, log } = this.options;
+    const records = await store.load();
+    const earlier = records.get('cms') as unknown as CmsRecord | undefined;
+    const single = earlier?.cmsUri === cmsUri ? earlier : undefined;
+    const stored = (records.get(this.key) as unknown as CmsRecord | undefined) ?? single;
+    if (stored) this.record = { ...this.fresh(), ...stored };
+    if (!single) return;
+    // Gateways for one CMS kept it under a shorter key.
+    await this.save();
+    await store.save('cms', undefined).catch((error) => log(`cannot store the CMS connection: ${error.message}`));
+  }
+
+  /** Starts to attach or to announce; needs the HTTP server to be listening. */
+  start(): void {
     this.options.fleet.onChange((_controller, change) => {
       if (change === 'birth') this.wake();
     });
     this.running = true;
     this.finished = this.run();
+  }
+
+  get cmsUri(): string {
+    return this.options.cmsUri;
+  }
+
+  get cmsAddress(): string {
+    return this.record.cmsAddress;
+  }
+
+  set cmsAddress(address: string) {
+    this.record.cmsAddress = address;
+  }
+
+  get gatewayAddress(): string {
+    return this.record.gatewayAddress;
+  }
+
+  get values(): Seat['values'] {
+    return this.record.values;
+  }
+
+  get newCmsAt(): number | undefined {
+    return this.record.newCmsAt;
   }
 
   knows(clientAddress: string): boolean {
@@ -102,8 +135,12 @@ export class CmsConnection implements Peer {
   configured(): void {
     this.configuredAlready = true;
     this.onConfigured();
-    this.record.cmsAddress = this.options.model.addresses.cmsAddress;
-    this.save();
+  }
+
+  joined(): void {
+    this.record.newCmsAt = this.options.clock.now();
+    void this.save();
+    this.options.newCmsAttached();
   }
 
   completed(devices: DeviceView[], origin: string): void {
@@ -113,19 +150,19 @@ export class CmsConnection implements Peer {
   }
 
   async erase(): Promise<void> {
-    this.options.log('the CMS removed this gateway: everything of that CMS is forgotten, attaching anew');
+    this.log('the CMS removed this gateway: everything of that CMS is forgotten, attaching anew');
+    const { cmsAddress } = this.record;
     this.generation++;
     this.completions = [];
     this.record = this.fresh();
-    await this.options.forget();
-    this.publishAddresses();
+    await this.options.forget(cmsAddress);
     await this.save();
     this.wake();
   }
 
   async close(): Promise<void> {
     this.stopped = true;
-    this.stopping.abort();
+    this.options.client.close();
     this.wake();
     this.onConfigured();
     if (this.running) await this.finished;
@@ -133,19 +170,22 @@ export class CmsConnection implements Peer {
 
   private fresh(): CmsRecord {
     const { cmsUri } = this.options;
-    return { cmsUri, cmsAddress: NIL, gatewayAddress: NIL, attached: false, classes: [], devices: {} };
+    return { cmsUri, cmsAddress: NIL, gatewayAddress: NIL, attached: false, classes: [], devices: {}, values: {} };
   }
 
-  private publishAddresses(): void {
-    const { cmsUri, cmsAddress, gatewayAddress } = this.record;
-    this.options.model.addresses = { cmsUri, cmsAddress, gatewayAddress };
+  private get key(): string {
+    return `cms/${this.options.cmsUri}`;
   }
 
-  private async save(): Promise<void> {
+  private log(line: string): void {
+    this.options.log(`CMS ${this.options.cmsUri}: ${line}`);
+  }
+
+  async save(): Promise<void> {
     try {
-      await this.options.store.save('cms', structuredClone(this.record) as unknown as Json);
+      await this.options.store.save(this.key, JSON.parse(JSON.stringify(this.record)) as Json);
     } catch (error) {
-      this.options.log(`cannot store the CMS connection: ${(error as Error).message}`);
+      this.log(`cannot store the connection: ${(error as Error).message}`);
     }
   }
 
@@ -161,11 +201,10 @@ export class CmsConnection implements Peer {
         if (this.stopped) return;
         if (generation !== this.generation) continue;
         const { message, status } = error as CmsError;
-        this.options.log(`CMS: ${message}; next attempt in ${ATTACH_PERIOD / 1000} s`);
+        this.log(`${message}; next attempt in ${ATTACH_PERIOD / 1000} s`);
         this.forbidden = status === 403 ? this.forbidden + 1 : 0;
         if (this.record.attached && this.forbidden >= MOST_FORBIDDEN) await this.erase();
         else if (!this.record.attached) this.record = this.fresh();
-        this.publishAddresses();
         await this.pause(ATTACH_PERIOD, () => generation !== this.generation);
       }
     }
@@ -173,14 +212,14 @@ export class CmsConnection implements Peer {
 
   /** Steps 1 to 3 of the bootstrap. Throws a CmsError when one fails for good. */
   private async attach(): Promise<void> {
-    const { model, log } = this.options;
+    const { model } = this;
     const generation = this.generation;
     this.configuredAlready = false;
     const created = await this.request('POST', 'devices', [this.introduction()], 1);
     const { gatewayAddress, cmsAddress } = readAddresses(created);
+    this.checkFree(gatewayAddress, cmsAddress);
     this.record.gatewayAddress = gatewayAddress;
     this.record.cmsAddress = cmsAddress;
-    this.publishAddresses();
     const own = model.classes().filter((entry) => entry.name === GATEWAY_CLASS);
     await this.post('device-classes', own);
     this.record.classes = [GATEWAY_CLASS];
@@ -194,11 +233,24 @@ export class CmsConnection implements Peer {
     this.record.attached = true;
     this.record.devices = { [gatewayAddress]: GATEWAY_CLASS };
     await this.save();
-    log(`attached to CMS ${cmsAddress} as gateway ${gatewayAddress}`);
+    this.log(`attached to CMS ${this.record.cmsAddress} as gateway ${gatewayAddress}`);
+    this.options.attached();
+  }
+
+  /** Who calls, and whom a call means, must be told apart. */
+  private checkFree(gatewayAddress: string, cmsAddress: string): void {
+    const { model } = this;
+    const others = model.seats.filter((seat) => seat !== this);
+    if (others.some((seat) => seat.cmsAddress === cmsAddress)) {
+      throw new CmsError(`it calls itself ${cmsAddress}, which is another CMS of this gateway`, 200);
+    }
+    if (others.some((seat) => seat.gatewayAddress === gatewayAddress) || model.find(gatewayAddress)) {
+      throw new CmsError(`it calls this gateway ${gatewayAddress}, which is something else already`, 200);
+    }
   }
 
   private introduction() {
-    const { model } = this.options;
+    const { model } = this;
     const uri = (value: string) => ({ type: 'AttributeUri', value });
     const nobody = { type: 'AttributeString', value: NIL };
     return {
@@ -220,31 +272,40 @@ export class CmsConnection implements Peer {
 
   private news(): boolean {
     if (this.record.services !== JSON.stringify(this.options.services())) return true;
-    return this.options.model.devices().some((view) => this.record.devices[view.address] !== view.className);
+    return this.model.devices().some((view) => this.record.devices[view.address] !== view.className);
   }
 
   /** Classes before the first device that uses them, then new devices, then those whose class has changed. */
   private async announce(): Promise<void> {
-    const { model } = this.options;
+    const { model } = this;
     await this.announceServices();
     const changed = model.devices().filter((view) => this.record.devices[view.address] !== view.className);
     if (changed.length === 0) return;
     await this.announceClasses(false);
     const fresh = changed.filter((view) => this.record.devices[view.address] === undefined);
     const known = changed.filter((view) => this.record.devices[view.address] !== undefined);
-    if (fresh.length > 0) {
+    for (let i = 0; i < fresh.length; i += MOST_DEVICES) {
+      const some = fresh.slice(i, i + MOST_DEVICES);
       await this.post(
         'devices',
-        fresh.map((view) => model.toDevice(view)),
+        some.map((view) => model.toDevice(view)),
       );
+      await this.note(some);
     }
-    if (known.length > 0)
+    for (let i = 0; i < known.length; i += MOST_DEVICES) {
+      const some = known.slice(i, i + MOST_DEVICES);
       await this.request(
         'PATCH',
         'devices',
-        known.map((view) => model.toDevice(view)),
+        some.map((view) => model.toDevice(view)),
       );
-    for (const view of changed) this.record.devices[view.address] = view.className;
+      await this.note(some);
+    }
+  }
+
+  /** These devices are known to the CMS. */
+  private async note(views: DeviceView[]): Promise<void> {
+    for (const view of views) this.record.devices[view.address] = view.className;
     await this.save();
   }
 
@@ -258,14 +319,14 @@ export class CmsConnection implements Peer {
     } catch (error) {
       // TALQ does not say that a CMS takes services twice; it can still ask for them.
       if (!(error as CmsError).final || (error as CmsError).status === 403) throw error;
-      this.options.log(`CMS: ${(error as Error).message}; it does not know the new limits`);
+      this.log(`${(error as Error).message}; it does not know the new limits`);
     }
     this.record.services = text;
     await this.save();
   }
 
   private async announceClasses(always: boolean): Promise<void> {
-    const classes = this.options.model.classes().filter((entry) => !this.record.classes.includes(entry.name));
+    const classes = this.model.classes().filter((entry) => !this.record.classes.includes(entry.name));
     if (classes.length === 0 && !always) return;
     await this.post('device-classes', classes);
     this.record.classes.push(...classes.map((entry) => entry.name));
@@ -286,7 +347,7 @@ export class CmsConnection implements Peer {
   }
 
   private async complete(): Promise<void> {
-    const { model } = this.options;
+    const { model } = this;
     for (;;) {
       const next = this.completions[0];
       if (!next) return;
@@ -315,7 +376,8 @@ export class CmsConnection implements Peer {
     attempts?: number,
     origin?: string,
   ): Promise<unknown> {
-    const { model, clock } = this.options;
+    const { model } = this;
+    const { clock, client } = this.options;
     const own = model.gatewayDevice();
     const setting = (name: string): number => Number(model.read(own, 'gateway', name).value);
     const most = attempts ?? setting('gatewayNumberOfRetries') + 1;
@@ -327,7 +389,7 @@ export class CmsConnection implements Peer {
     const url = `${base}/${path}?clientAddress=${caller}&talqRequestId=${id}${cause}`;
     for (let attempt = 1; ; attempt++) {
       try {
-        const answer = await this.once(method, url, JSON.stringify(body));
+        const answer = await client.ask(method, url, body);
         if (generation !== this.generation) throw new CmsError('the gateway was removed meanwhile', undefined);
         return answer;
       } catch (error) {
@@ -336,43 +398,9 @@ export class CmsConnection implements Peer {
         if (failure.status === 409 && attempt > 1) return undefined;
         if (failure.final || attempt >= most) throw failure;
         const wait = setting('gatewayRetryPeriod') * 1000;
-        this.options.log(`CMS: ${failure.message}; again in ${wait / 1000} s`);
+        this.log(`${failure.message}; again in ${wait / 1000} s`);
         const due = clock.now() + wait;
         await this.pause(wait, () => clock.now() >= due || generation !== this.generation);
-      }
-    }
-  }
-
-  private async once(method: string, url: string, body: string): Promise<unknown> {
-    let target = url;
-    for (let redirects = 0; ; redirects++) {
-      const name = `${method} ${new URL(target).pathname}`;
-      let response: Response;
-      let text: string;
-      try {
-        response = await fetch(target, {
-          method,
-          body,
-          redirect: 'manual',
-          headers: { 'content-type': 'application/json', 'talq-api-version': VERSION, 'cache-control': 'no-transform' },
-          signal: AbortSignal.any([this.stopping.signal, AbortSignal.timeout(REQUEST_TIME)]),
-        });
-        text = await response.text();
-      } catch (error) {
-        const { message, cause } = error as Error & { cause?: { code?: string } };
-        throw new CmsError(`${name}: ${cause?.code ?? message}`, undefined);
-      }
-      const location = response.headers.get('location');
-      if ([301, 307, 308].includes(response.status) && location && redirects < MOST_REDIRECTS) {
-        target = new URL(location, target).href;
-        continue;
-      }
-      if (!response.ok)
-        throw new CmsError(`${name} was answered with ${response.status} ${text.slice(0, 200)}`, response.status);
-      try {
-        return text === '' ? undefined : JSON.parse(text);
-      } catch {
-        throw new CmsError(`${name} was answered with something that is no JSON`, response.status);
       }
     }
   }

@@ -58,7 +58,7 @@ const situated = [kept('location', 'AttributeLocation'), kept('timeZone')];
 const clock = [kept('timeZone'), measured('currentTime', 'AttributeDateTime')];
 
 /** Class of the gateway's own device. */
-export const GATEWAY_CLASS = 'reverbere-gateway-2';
+export const GATEWAY_CLASS = 'reverbere-gateway-3';
 
 export const GATEWAY_FUNCTIONS: FunctionSpec[] = [
   {
@@ -88,6 +88,7 @@ export const GATEWAY_FUNCTIONS: FunctionSpec[] = [
       kept('cmsNumberOfRetries', 'AttributeInteger', retries),
       kept('crlUrn', 'AttributeUri'),
       factory('vendor'),
+      event('newCmsAttached'),
     ],
   },
   { id: 'time', type: 'TimeFunction', attributes: clock },

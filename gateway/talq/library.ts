@@ -14,7 +14,7 @@ import { checkCalendar, checkProgram, type Limits, NotExecutable, programsOf } f
 const KEY = 'control';
 /** Assign commands remembered for each CMS. */
 const MOST_ASSIGNS = 100;
-/** There is one CMS; in open test mode whoever calls is one. */
+/** In open test mode whoever calls is a CMS. */
 const MOST_OWNERS = 100;
 
 /** What one CMS has here. */
@@ -121,9 +121,10 @@ export class Library {
     await this.save();
   }
 
-  /** The CMS is gone, and what it had here with it. */
-  async forget(): Promise<void> {
-    this.shelves.clear();
+  /** A CMS is gone, and what it had here with it. @param owner undefined: all of them */
+  async forget(owner: string | undefined): Promise<void> {
+    if (owner === undefined) this.shelves.clear();
+    else this.shelves.delete(owner);
     await this.save();
   }
 

@@ -45,16 +45,26 @@ export interface DeviceView {
   controller?: Controller;
 }
 
-/** How this gateway and its CMS call each other. */
-export interface Addresses {
-  cmsUri?: string;
+/** The place of one CMS at this gateway: how the two call each other, and what the CMS wrote about that. */
+export interface Seat {
+  /** Absent in open test mode. */
+  readonly cmsUri?: string;
+  /** NIL until it is known. */
   cmsAddress: string;
-  gatewayAddress: string;
+  readonly gatewayAddress: string;
+  /** Attributes of its own GatewayFunction that the CMS wrote, by `function/attribute`. */
+  readonly values: DeviceRecord['values'];
+  /** ms UTC at which another CMS was attached after this one. */
+  readonly newCmsAt?: number;
+  /** Resolves when `values` are durable. */
+  save(): Promise<void>;
 }
 
 export class Model {
-  /** Set by the CMS connection. Without a CMS the gateway device answers under an address of its own. */
-  addresses: Addresses = { cmsAddress: NIL, gatewayAddress: NIL };
+  /** Who looks. Without a CMS the gateway's device answers under an address of its own. */
+  seat: Seat;
+  /** Every place that is taken, whoever looks. */
+  readonly seats: Seat[] = [];
   private gateway!: DeviceRecord;
   private readonly records = new Map<string, ControllerRecord>();
   private readonly byAddress = new Map<string, string>();
@@ -73,6 +83,17 @@ export class Model {
   ) {
     this.sensors = new SensorNumbers(store);
     this.zones = new Zones(clock);
+    this.seat = { cmsAddress: NIL, gatewayAddress: NIL, values: {}, save: () => this.save(undefined) };
+  }
+
+  /**
+   * @returns the same devices as one CMS sees them: the gateway's own has the address and the GatewayFunction of that CMS,
+   * and those of the others do not exist
+   */
+  seenBy(seat: Seat): Model {
+    const view: Model = Object.create(this);
+    view.seat = seat;
+    return view;
   }
 
   /** Takes up what was stored, and from then on stores each new controller and each changed birth. */
@@ -89,6 +110,7 @@ export class Model {
     const gateway = stored.get('gateway') as unknown as DeviceRecord | undefined;
     this.gateway = gateway ?? { address: randomUUID(), created: this.clock.now(), values: {} };
     if (!gateway) await this.store.save('gateway', this.gateway as unknown as Json);
+    this.seat = { ...this.seat, values: this.gateway.values };
     this.fleet.onChange((controller, change) => {
       if (change === 'birth') this.register(controller);
     });
@@ -154,8 +176,8 @@ export class Model {
 
   /** @returns an attribute's value now; neither value nor time when it was never measured. */
   read(device: DeviceView, functionId: string, name: string): Valued {
-    const kept = this.recordOf(device).values[`${functionId}/${name}`];
-    if (kept) return kept;
+    const kept = this.valuesOf(device, functionId)[`${functionId}/${name}`];
+    if (kept) return { value: kept.value, time: kept.time };
     if (!device.controller) return this.readGateway(functionId, name);
     if (name === 'timeZone' || name === 'location') return this.read(this.gatewayDevice(), functionId, name);
     const record = this.records.get(device.controller.id);
@@ -254,25 +276,25 @@ export class Model {
     await this.save(id);
   }
 
-  /** Stores values that the CMS wrote, all or none. Resolves when they are durable. */
+  /** Stores values that a CMS wrote, all or none. Resolves when they are durable. */
   async keep(
     device: DeviceView,
+    owner: string,
     values: { functionId: string; name: string; value: Json; time: number }[],
   ): Promise<void> {
-    const record = this.recordOf(device);
     for (const { functionId, name, value, time } of values) {
       // Who the CMS is belongs to the connection, which stores it.
-      if (name === 'cmsAddress') this.addresses.cmsAddress = String(value).toLowerCase();
-      else record.values[`${functionId}/${name}`] = { value, time };
+      if (name === 'cmsAddress') this.seat.cmsAddress = String(value).toLowerCase();
+      else this.valuesOf(device, functionId)[`${functionId}/${name}`] = { value, time, owner };
     }
-    await this.save(device.controller?.id);
+    await Promise.all([this.save(device.controller?.id), device.controller ? undefined : this.seat.save()]);
   }
 
-  /** A controller took a command; undefined: it took everything back. */
-  async commanded(id: string, command: Command | undefined): Promise<void> {
+  /** A controller took a command of a CMS; undefined: it took everything back. */
+  async commanded(id: string, owner: string, command: Command | undefined): Promise<void> {
     const record = this.records.get(id);
     if (!record) return;
-    record.target = command && { command, time: this.clock.now() };
+    record.target = command && { command, time: this.clock.now(), owner };
     await this.save(id);
   }
 
@@ -287,22 +309,35 @@ export class Model {
     return short;
   }
 
-  /** The CMS that wrote them is gone: forgets its values and commands. Controllers and addresses stay. */
-  async forgetCms(): Promise<void> {
-    this.gateway.values = {};
+  /**
+   * A CMS is gone: forgets its values, commands and assignments. Controllers, addresses and what other CMSs wrote stay.
+   * @param owner cmsAddress; undefined: whoever wrote
+   */
+  async forgetCms(owner: string | undefined): Promise<void> {
+    const written = (by: string | undefined): boolean => owner === undefined || by === undefined || by === owner;
+    const forget = ({ values }: DeviceRecord): void => {
+      for (const [name, { owner: by }] of Object.entries(values)) if (written(by)) delete values[name];
+    };
+    forget(this.gateway);
     await this.save(undefined);
     for (const [id, record] of this.records) {
-      record.values = {};
-      record.target = undefined;
-      record.calendar = undefined;
-      record.invalid = undefined;
+      forget(record);
+      if (record.target && written(record.target.owner)) record.target = undefined;
+      if (record.calendar && written(record.calendar.owner)) {
+        record.calendar = undefined;
+        record.invalid = undefined;
+      }
       await this.save(id);
     }
   }
 
   private gatewayAddress(): string {
-    const { gatewayAddress } = this.addresses;
+    const { gatewayAddress } = this.seat;
     return gatewayAddress === NIL ? this.gateway.address : gatewayAddress;
+  }
+
+  private valuesOf(device: DeviceView, functionId: string): DeviceRecord['values'] {
+    return !device.controller && functionId === 'gateway' ? this.seat.values : this.recordOf(device).values;
   }
 
   private register(controller: Controller): void {
@@ -365,12 +400,14 @@ export class Model {
     if (name === 'currentTime') return { value: this.zones.toLocal(now, this.zoneOf(this.gatewayDevice())), time: now };
     if (name === 'timeZone') return since(this.info.timeZone);
     if (name === 'location') return this.info.location ? since(this.info.location) : {};
+    if (name === 'newCmsAttached')
+      return this.seat.newCmsAt === undefined ? {} : { value: true, time: this.seat.newCmsAt };
     const values: Record<string, Valued> =
       functionId === 'basic'
         ? { displayName: since('Réverbère gateway'), assetId: since(''), swVersion: since(this.info.version) }
         : {
-            cmsUri: since(this.addresses.cmsUri),
-            cmsAddress: since(this.addresses.cmsAddress),
+            cmsUri: since(this.seat.cmsUri),
+            cmsAddress: since(this.seat.cmsAddress),
             gatewayUri: since(this.info.gatewayUri),
             gatewayAddress: since(this.gatewayAddress()),
             retryPeriod: since(30),

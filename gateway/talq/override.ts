@@ -124,8 +124,8 @@ export function toCommand(value: unknown): Command {
   throw refusal(400, 'payloadError', 'The value is not a Command.');
 }
 
-/** Gives orders to the field. */
-export function give(model: Model, fleet: Fleet, clock: Clock, orders: Order[]): Job[] {
+/** Gives the orders of a CMS to the field. */
+export function give(model: Model, fleet: Fleet, clock: Clock, owner: string, orders: Order[]): Job[] {
   return orders.map(({ device, command, sensor }) => {
     const { id } = device.controller as NonNullable<DeviceView['controller']>;
     const field = toField(model, id, command, clock.now());
@@ -134,7 +134,7 @@ export function give(model: Model, fleet: Fleet, clock: Clock, orders: Order[]):
       return { device, outcome: fleet.submit(id, { kind: CommandKind.Sensor, level, expiration, sensor }) };
     }
     const outcome = fleet.submit(id, field).then(async (end) => {
-      if (end === 'done') await model.commanded(id, command && plain(command));
+      if (end === 'done') await model.commanded(id, owner, command && plain(command));
       return end;
     });
     return { device, outcome };

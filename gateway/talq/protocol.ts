@@ -9,6 +9,7 @@ import Ajv from 'ajv';
 import ajvFormats from 'ajv-formats';
 import type { FastifyInstance, FastifyReply, FastifyRequest, FastifySchemaCompiler } from 'fastify';
 import { Refusal, refusal } from './errors.ts';
+import type { Peer } from './peers.ts';
 import type { ErrorMessage } from './schemas.ts';
 
 /** What this gateway speaks. */
@@ -24,6 +25,8 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** MINOR of the version that the caller speaks, at most ours. */
     minor: number;
+    /** The CMS that calls; set for every path of the API. */
+    peer: Peer;
   }
   interface FastifyContextConfig {
     /** The path exists, this method does not; value of the Allow header. */
@@ -35,14 +38,14 @@ declare module 'fastify' {
 
 /** Who may call. */
 export interface Callers {
-  knows(clientAddress: string): boolean;
-  /** The gateway is being attached: only `early` routes answer. */
-  readonly attaching: boolean;
+  /** @param clientAddress in lower case. @returns undefined: a stranger */
+  find(clientAddress: string): Peer | undefined;
 }
 
 /** Puts the rules in front of every route of `app`. */
 export function applyRules(app: FastifyInstance, callers: Callers, log: (line: string) => void): void {
   app.decorateRequest('minor', MINOR);
+  app.decorateRequest('peer');
   app.setValidatorCompiler(compileValidator());
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', { parseAs: 'buffer' }, (request: FastifyRequest, body: Buffer) =>
@@ -58,10 +61,10 @@ export function applyRules(app: FastifyInstance, callers: Callers, log: (line: s
     }
     checkVersion(request, reply);
     const address = checkUuid(request, 'clientAddress');
-    if (!callers.knows(address)) {
-      throw refusal(400, 'parameterValueNotValid', 'clientAddress is unknown to this gateway.');
-    }
-    if (callers.attaching && !early) {
+    const peer = callers.find(address);
+    if (!peer) throw refusal(400, 'parameterValueNotValid', 'clientAddress is unknown to this gateway.');
+    request.peer = peer;
+    if (peer.attaching && !early) {
       throw refusal(403, 'genericError', 'The gateway is still being attached to its CMS.');
     }
     const query = request.query as Record<string, unknown>;

@@ -19,16 +19,16 @@ export interface DeviceRecord {
   address: string;
   /** ms UTC */
   created: number;
-  /** Attributes written by the CMS, by `function/attribute`. */
-  values: Record<string, { value: Json; time: number }>;
+  /** Attributes written by a CMS, by `function/attribute`. `owner`: which one, by its clientAddress. */
+  values: Record<string, { value: Json; time: number; owner?: string }>;
 }
 export interface ControllerRecord extends DeviceRecord {
   /** Place in lists, for ever. */
   sequence: number;
   birth: Birth;
   bornAt: number;
-  /** The last command that the CMS gave and the controller took. */
-  target?: { command: Command; time: number };
+  /** The last command that a CMS gave and the controller took. */
+  target?: { command: Command; time: number; owner?: string };
   /** Short reference on the wire to the CMS's own long one, oldest first. */
   references: [string, string][];
   calendar?: Assignment;

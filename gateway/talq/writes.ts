@@ -5,7 +5,7 @@ import type { Json } from '../store/store.ts';
 import { type Assign, type Assigning, checkAssign } from './assign.ts';
 import { deviceReference, refusal } from './errors.ts';
 import type { AttributeSpec, FunctionSpec } from './functions.ts';
-import { type DeviceView, NIL } from './model.ts';
+import { type DeviceView, type Model, NIL } from './model.ts';
 import { checkCommand, hasLevel, levelOf, type Order, toCommand } from './override.ts';
 import type { Place } from './readings.ts';
 import { type AttributeBody, type DeviceBody, type FunctionBody, type Reference, State } from './schemas.ts';
@@ -120,6 +120,7 @@ export function planAttribute(
       break;
     case 'kept': {
       checkValue(attribute, value, reference);
+      if (name === 'cmsAddress') checkFree(model, String(value), reference);
       const twin = TWINS[`${spec.id}/${name}`];
       // An old name sent along unchanged does not undo what the new one says.
       if (twin && same) break;
@@ -171,6 +172,12 @@ function checkValue(attribute: AttributeSpec, value: unknown, reference: Referen
   }
   const zone = name === 'timeZone' ? posixZone(String(value)) : undefined;
   if (zone && 'error' in zone) throw excess(zone.error);
+}
+
+/** Who calls under an address must be one CMS. */
+function checkFree(model: Model, address: string, reference: Reference): void {
+  if (model.seats.every((seat) => seat === model.seat || seat.cmsAddress !== address.toLowerCase())) return;
+  throw refusal(422, 'resourceConflict', 'This cmsAddress belongs to another CMS.', reference);
 }
 
 function isPlace(value: unknown): value is Place {

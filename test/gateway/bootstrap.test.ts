@@ -29,7 +29,7 @@ describe('the gateway and its CMS', () => {
     assert.deepEqual(cms.violations, []);
   });
   const start = async (more = {}) => {
-    rig = await Rig.start({ cmsUri: cms.uri, insecureHttp: true, ...more });
+    rig = await Rig.start({ cms: [{ uri: cms.uri }], insecureHttp: true, ...more });
     return rig;
   };
   /** The CMS configures the gateway's device, which is step 1d. */
@@ -39,7 +39,7 @@ describe('the gateway and its CMS', () => {
       body: {
         address: cms.gatewayAddress,
         name: 'Réverbère gateway',
-        class: 'reverbere-gateway-2',
+        class: 'reverbere-gateway-3',
         functions: [
           { id: 'gateway', type: 'GatewayFunction', cmsAddress: { type: 'AttributeString', value: cms.cmsAddress } },
         ],
@@ -262,6 +262,6 @@ describe('the gateway and its CMS', () => {
 
   it('needs permission for plain HTTP', async () => {
     await assert.rejects(start({ insecureHttp: false }), /TLS, which is not part of this version.*--insecure-http/);
-    await assert.rejects(start({ cmsUri: 'ftp://cms.example' }), /needs an http or https URI/);
+    await assert.rejects(start({ cms: [{ uri: 'ftp://cms.example' }] }), /needs an http or https URI/);
   });
 });

@@ -380,7 +380,7 @@ describe('assign commands that end late', () => {
   beforeEach(async () => {
     cms = new TestCms();
     await cms.listen();
-    rig = await Rig.start({ cmsUri: cms.uri, insecureHttp: true });
+    rig = await Rig.start({ cms: [{ uri: cms.uri }], insecureHttp: true });
     await cms.until(3);
     const own = { type: 'AttributeString', value: cms.cmsAddress };
     const functions = [{ id: 'gateway', type: 'GatewayFunction', cmsAddress: own }];

@@ -309,8 +309,8 @@ export class Rig {
   }
 
   /** @returns the TALQ address of a controller. */
-  async address(id: string): Promise<string> {
-    const { body } = await this.call('GET', '/devices');
+  async address(id: string, clientAddress = CMS): Promise<string> {
+    const { body } = await this.call('GET', '/devices', { query: { clientAddress } });
     return body.find((device: { name: string }) => device.name === id).address;
   }
 

@@ -1,0 +1,43 @@
+/** The CMSs of this gateway, each behind its own clientAddress; one never meets what belongs to another. */
+import type { DeviceView, Model } from './model.ts';
+import type { Callers } from './protocol.ts';
+
+/** A CMS as the API sees it. */
+export interface Peer {
+  /** The devices as this CMS sees them. */
+  readonly model: Model;
+  /** The gateway is being attached to it: only `early` routes answer. */
+  readonly attaching: boolean;
+  /** The CMS has configured the gateway's device. */
+  configured(): void;
+  /** These devices have done what request `origin` wanted, after it was answered with 202. */
+  completed(devices: DeviceView[], origin: string): void;
+  /** The CMS deletes the gateway: everything of that CMS is forgotten and it is attached anew. */
+  erase(): Promise<void>;
+}
+
+/** Open test mode: whoever calls is the CMS. @param forget forgets what any of them left */
+export function anyone(model: Model, forget: () => Promise<void>): Callers {
+  const peer: Peer = { model, attaching: false, configured: () => {}, completed: () => {}, erase: forget };
+  return { find: () => peer };
+}
+
+/** A connection as the others see it. */
+interface Connection extends Peer {
+  knows(clientAddress: string): boolean;
+  /** Another CMS was attached after this one. */
+  joined(): void;
+}
+
+export class Peers<C extends Connection> implements Callers {
+  readonly connections: C[] = [];
+
+  find(clientAddress: string): C | undefined {
+    return this.connections.find((one) => one.knows(clientAddress));
+  }
+
+  /** A CMS has been attached: those that were before it hear of it. Source: TALQ 2.7.1 §5.1. */
+  attached(newcomer: C): void {
+    for (const one of this.connections) if (one !== newcomer && !one.attaching) one.joined();
+  }
+}
