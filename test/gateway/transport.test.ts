@@ -78,7 +78,7 @@ describe('TALQ transport and errors', () => {
       texts.push((await rig.send('GET', `${path}?clientAddress=${CMS}`, headers)).text);
     }
     assert.equal(new Set(texts).size, 1);
-    assert.equal(JSON.parse(texts[0]).length, 3);
+    assert.match(texts[0], /"name":"ControlService"/);
   });
 
   it('6 decodes each segment of a path once', async () => {
