@@ -8,8 +8,7 @@ import { parseArgs } from 'node:util';
 import { type BrokerClient, connectBroker, openBroker } from './broker.ts';
 import { Clock } from './clock.ts';
 import { Fleet, SUBSCRIPTIONS } from './fleet.ts';
-import { openFileStore } from './store/file.ts';
-import { MemoryStore } from './store/memory.ts';
+import { openStore, type StoreOptions } from './store/open.ts';
 import { BASE, buildApi } from './talq/api.ts';
 import { CmsConnection } from './talq/cms.ts';
 import { CmsClient } from './talq/cms-client.ts';
@@ -23,7 +22,7 @@ import { posixZone } from './talq/time-zones.ts';
 import { Timetables } from './talq/timetables.ts';
 import { onEarth } from './talq/writes.ts';
 
-export interface GatewayOptions {
+export interface GatewayOptions extends StoreOptions {
   /** Address to listen on; also of the embedded broker. Absent: 127.0.0.1 */
   host?: string;
   /** TCP port of the TALQ API; 0: any free one. */
@@ -36,8 +35,6 @@ export interface GatewayOptions {
   cms?: CmsOptions[];
   /** Accepts what an operator must want on purpose: HTTP without TLS beyond this machine, or to a CMS. */
   insecureHttp?: boolean;
-  /** Where addresses and the CMS's settings are kept. Absent: they are forgotten at the end. */
-  dataDirectory?: string;
   /** Time zone of devices until a CMS says otherwise: an IANA name or a POSIX TZ string. Absent: UTC */
   timeZone?: string;
   /** Where devices are until a CMS says otherwise; absent: nobody knows, and lamps do without the sun. */
@@ -82,7 +79,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     for (let closer = closers.pop(); closer; closer = closers.pop()) await closer();
   };
   try {
-    const store = options.dataDirectory ? await openFileStore(options.dataDirectory) : new MemoryStore();
+    const store = await openStore(options, log);
     closers.push(() => store.close());
     const clock = new Clock(options.now);
     closers.push(() => clock.close());
@@ -195,7 +192,8 @@ Serves streetlight controllers on MQTT as TALQ 2.7.1 devices over HTTP.
   --insecure-http    allow plain HTTP to a CMS or beyond this machine (TLS is not part of this version)
   --time-zone NAME   time zone of devices: IANA name or POSIX TZ string (UTC)
   --location LAT,LON where devices are, in degrees, e.g. 50.8503,4.3517
-  --data DIRECTORY   where device addresses are kept; without it they are new at each start
+  --data DIRECTORY   where addresses, calendars and logs are kept, in a SQLite file; without it they are new at each start
+  --database URL     PostgreSQL to keep them in instead, e.g. postgres://user:password@host/reverbere
   --help             this text
 `;
 
@@ -213,6 +211,7 @@ export function readFlags(flags: string[]): GatewayOptions | undefined {
       'time-zone': { type: 'string' },
       location: { type: 'string' },
       data: { type: 'string' },
+      database: { type: 'string' },
       help: { type: 'boolean', default: false },
     },
   });
@@ -233,6 +232,9 @@ export function readFlags(flags: string[]): GatewayOptions | undefined {
   for (const uri of values.cms ?? []) {
     if (!/^https?:\/\/./.test(uri)) throw new Error(`--cms wants an http or https URI, not ${uri}`);
   }
+  if (values.database !== undefined && !/^postgres(ql)?:\/\/./.test(values.database)) {
+    throw new Error('--database wants postgres://user:password@host/database');
+  }
   return {
     timeZone: values['time-zone'],
     location: values.location === undefined ? undefined : toPlace(values.location),
@@ -243,6 +245,7 @@ export function readFlags(flags: string[]): GatewayOptions | undefined {
     cms: values.cms?.map((uri) => ({ uri })),
     insecureHttp: values['insecure-http'],
     dataDirectory: values.data,
+    database: values.database,
     now: Date.now,
     log: (line) => console.log(line),
   };

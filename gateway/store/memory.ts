@@ -12,10 +12,12 @@ export class MemoryStore implements Store {
     return new Map(found.map(([key, text]) => [key, JSON.parse(text)]));
   }
 
-  async save(key: string, record: Json | undefined): Promise<void> {
+  async save(key: string, record: unknown): Promise<void> {
     if (record === undefined) this.records.delete(key);
     else this.records.set(key, JSON.stringify(record));
   }
+
+  async flush(): Promise<void> {}
 
   async close(): Promise<void> {}
 }

@@ -13,12 +13,15 @@ export interface Store {
    */
   load(prefix?: string): Promise<Map<string, Json>>;
   /**
-   * Resolves when the record is durable; undefined deletes it. Later calls win. Calls made in one turn of the event loop
-   * are one transaction: all of them are kept, or none.
+   * Resolves when the record is durable; undefined deletes it. Later calls win. Calls without an `await` between them are
+   * one transaction: all of them are kept, or none. Rejects when that failed; the store then goes on trying by itself.
+   * @param record taken as it is now: what the caller changes later is not saved. Members that are undefined are left out
    */
-  save(key: string, record: Json | undefined): Promise<void>;
+  save(key: string, record: unknown): Promise<void>;
+  /** Resolves when every record saved so far is durable, rejects when one is not. Costs nothing when all are. */
+  flush(): Promise<void>;
   readonly logs: Logs;
-  /** Resolves when all that was asked for is done, and nothing is open any more. */
+  /** Resolves when all that was asked for is done, and nothing is open any more. Rejects when a record could not be saved. */
   close(): Promise<void>;
 }
 
