@@ -124,7 +124,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     }
     const open = peers.connections.length === 0;
     const callers = open ? anyone(model, forget) : peers;
-    const api = buildApi({ library, groups, timetables, fleet, clock, callers, dayOffset, log });
+    const saved = () => store.flush();
+    const api = buildApi({ library, groups, timetables, fleet, clock, callers, dayOffset, saved, log });
     closers.push(() => api.close());
     await api.listen({ host, port }).catch((error: NodeJS.ErrnoException) => {
       throw error.code === 'EADDRINUSE' ? new Error(`port ${port} (TALQ API) is occupied`) : error;

@@ -33,7 +33,7 @@ export class Answers {
     }
     // What broke inside may work the next time; what was refused is refused again.
     answer.catch((error) => {
-      if (!('messages' in error)) this.kept.delete(key);
+      if (!('messages' in error) || error.status >= 500) this.kept.delete(key);
     });
     return answer;
   }

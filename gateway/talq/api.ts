@@ -50,6 +50,8 @@ export function buildApi(options: {
   clock: Clock;
   callers: Callers;
   dayOffset: number;
+  /** Resolves when everything that was changed is durable. */
+  saved(): Promise<void>;
   log(line: string): void;
 }) {
   const { library, groups, timetables, fleet, clock, callers, log } = options;
@@ -65,6 +67,10 @@ export function buildApi(options: {
     },
   }).withTypeProvider<TypeBoxTypeProvider>();
   applyRules(app, callers, log);
+  app.addHook('onSend', async (request) => {
+    // What is told of now will be so after a restart too.
+    if (request.method === 'GET') await options.saved().catch(() => {});
+  });
 
   const device = ({ peer }: FastifyRequest, address: string): DeviceView => {
     const found = peer.model.find(address);
@@ -85,12 +91,19 @@ export function buildApi(options: {
   };
   const filtered = ({ peer }: FastifyRequest, classes: string[] | undefined): DeviceView[] =>
     peer.model.devices().filter((view) => !classes || classes.includes(view.className));
-  /** Does a write once, and answers it. */
+  /** Does a write once, and answers it when what it changed is durable. */
   const write = async (request: FastifyRequest, reply: FastifyReply, act: () => Promise<Answer>) => {
     const { clientAddress, talqRequestId } = request.query as Record<string, string | undefined>;
     const key = talqRequestId && `${clientAddress} ${talqRequestId}`.toLowerCase();
     const what = `${request.method} ${request.url.split('?')[0]} ${JSON.stringify(request.body)}`;
-    const { status, body } = await answers.once(key, what, act);
+    const { status, body } = await answers.once(key, what, async () => {
+      const done = await act();
+      await options.saved().catch((error: Error) => {
+        log(`cannot store what a request changed: ${error.message}`);
+        throw refusal(503, 'genericError', 'The gateway cannot store this now. Ask again.');
+      });
+      return done;
+    });
     return answer(reply, status, body);
   };
   const writer = (request: FastifyRequest): Writer => {

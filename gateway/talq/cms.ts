@@ -5,7 +5,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Clock } from '../clock.ts';
 import type { Fleet } from '../fleet.ts';
-import type { Json, Store } from '../store/store.ts';
+import type { Store } from '../store/store.ts';
 import { type CmsClient, CmsError } from './cms-client.ts';
 import { GATEWAY_CLASS } from './functions.ts';
 import { type DeviceView, type Model, NIL, type Seat } from './model.ts';
@@ -183,7 +183,7 @@ export class CmsConnection implements Peer, Seat {
 
   async save(): Promise<void> {
     try {
-      await this.options.store.save(this.key, JSON.parse(JSON.stringify(this.record)) as Json);
+      await this.options.store.save(this.key, this.record);
     } catch (error) {
       this.log(`cannot store the connection: ${(error as Error).message}`);
     }
@@ -377,7 +377,7 @@ export class CmsConnection implements Peer, Seat {
     origin?: string,
   ): Promise<unknown> {
     const { model } = this;
-    const { clock, client } = this.options;
+    const { clock, client, store } = this.options;
     const own = model.gatewayDevice();
     const setting = (name: string): number => Number(model.read(own, 'gateway', name).value);
     const most = attempts ?? setting('gatewayNumberOfRetries') + 1;
@@ -389,6 +389,8 @@ export class CmsConnection implements Peer, Seat {
     const url = `${base}/${path}?clientAddress=${caller}&talqRequestId=${id}${cause}`;
     for (let attempt = 1; ; attempt++) {
       try {
+        // What the CMS is told of must be there after a restart too: addresses above all.
+        await store.flush();
         const answer = await client.ask(method, url, body);
         if (generation !== this.generation) throw new CmsError('the gateway was removed meanwhile', undefined);
         return answer;

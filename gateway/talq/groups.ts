@@ -3,7 +3,7 @@
  * is in a group when they come, assignments and loggers when they are made. Source: TALQ 2.7.1 §5.4, Group.
  */
 import Type, { type Static } from 'typebox';
-import type { Json, Store } from '../store/store.ts';
+import type { Store } from '../store/store.ts';
 import { refusal } from './errors.ts';
 import type { Model } from './model.ts';
 import { Reference } from './schemas.ts';
@@ -183,7 +183,7 @@ export class Groups {
   private async save(): Promise<void> {
     const record = Object.fromEntries([...this.shelves].map(([owner, shelf]) => [owner, [...shelf.values()]]));
     try {
-      await this.store.save(KEY, record as unknown as Json);
+      await this.store.save(KEY, record);
     } catch (error) {
       this.log(`cannot store groups: ${(error as Error).message}`);
     }

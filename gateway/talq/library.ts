@@ -216,7 +216,7 @@ export class Library {
       ]),
     );
     try {
-      await Promise.all([this.model.sensors.save(), this.store.save(KEY, record as unknown as Json)]);
+      await Promise.all([this.model.sensors.save(), this.store.save(KEY, record)]);
     } catch (error) {
       this.log(`cannot store calendars and programs: ${(error as Error).message}`);
     }

@@ -109,7 +109,7 @@ export class Model {
     }
     const gateway = stored.get('gateway') as unknown as DeviceRecord | undefined;
     this.gateway = gateway ?? { address: randomUUID(), created: this.clock.now(), values: {} };
-    if (!gateway) await this.store.save('gateway', this.gateway as unknown as Json);
+    if (!gateway) await this.store.save('gateway', this.gateway);
     this.seat = { ...this.seat, values: this.gateway.values };
     this.fleet.onChange((controller, change) => {
       if (change === 'birth') this.register(controller);
@@ -376,8 +376,7 @@ export class Model {
     const record: DeviceRecord | undefined = id === undefined ? this.gateway : this.records.get(id);
     try {
       const key = id === undefined ? 'gateway' : `devices/${id}`;
-      // A copy without undefined members, as JSON keeps it.
-      await Promise.all([this.sensors.save(), this.store.save(key, JSON.parse(JSON.stringify(record)))]);
+      await Promise.all([this.sensors.save(), this.store.save(key, record)]);
     } catch (error) {
       this.log(`cannot store ${id ?? 'the gateway'}: ${(error as Error).message}`);
     }

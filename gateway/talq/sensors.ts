@@ -6,21 +6,30 @@ import type { Json, Store } from '../store/store.ts';
 
 /** u16 on the wire, 0 is no sensor. */
 const HIGHEST = 65535;
-const KEY = 'sensors';
+/** Each number is a record: there may be thousands, and they come one by one. */
+const KEY = 'sensors/';
+/** One record of all numbers, as version 0.1 had it. */
+const OLD_KEY = 'sensors';
 
 export class SensorNumbers {
   private numbers = new Map<string, number>();
   private addresses = new Map<number, string>();
   private last = 0;
-  private changed = false;
+  private readonly changed = new Set<string>();
 
   constructor(private readonly store: Store) {}
 
   /** Takes up what was stored. */
   load(stored: ReadonlyMap<string, Json>): void {
-    for (const [address, number] of Object.entries((stored.get(KEY) ?? {}) as Record<string, number>)) {
+    for (const [key, number] of stored) if (key.startsWith(KEY)) this.set(key.slice(KEY.length), number as number);
+    const old = stored.get(OLD_KEY) as Record<string, number> | undefined;
+    if (!old) return;
+    for (const [address, number] of Object.entries(old)) {
       this.set(address, number);
+      this.changed.add(address);
     }
+    void this.store.save(OLD_KEY, undefined);
+    void this.save();
   }
 
   /** @param address as `Model.sensorAddress` gives it */
@@ -41,16 +50,18 @@ export class SensorNumbers {
     const fresh = [...new Set(addresses)].filter((address) => !this.numbers.has(address));
     if (fresh.length === 0) return true;
     if (this.numbers.size + fresh.length > HIGHEST && !this.forget(mentioned?.(), fresh.length)) return false;
-    for (const address of fresh) this.set(address, this.free());
-    this.changed = true;
+    for (const address of fresh) {
+      this.set(address, this.free());
+      this.changed.add(address);
+    }
     return true;
   }
 
   /** Stores what was learnt. */
   async save(): Promise<void> {
-    if (!this.changed) return;
-    this.changed = false;
-    await this.store.save(KEY, Object.fromEntries(this.numbers));
+    const saves = [...this.changed].map((address) => this.store.save(KEY + address, this.numbers.get(address)));
+    this.changed.clear();
+    await Promise.all(saves);
   }
 
   private set(address: string, number: number): void {
@@ -70,6 +81,7 @@ export class SensorNumbers {
     const idle = [...this.numbers].filter(([address]) => !mentioned.has(address));
     if (this.numbers.size - idle.length + wanted > HIGHEST) return false;
     for (const [address, number] of idle) {
+      this.changed.add(address);
       this.numbers.delete(address);
       this.addresses.delete(number);
     }

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import Sqlite from 'better-sqlite3';
 import { birth, CMS, Rig, refusalOf } from './rig.ts';
 import { TestCms } from './test-cms.ts';
 
@@ -189,9 +190,15 @@ describe('the gateway and its CMS', () => {
     let gateway = await attach({ dataDirectory: directory });
     await gateway.join('PAR-0001');
     await cms.until(7);
-    const noted = async () =>
-      (await readFile(join(directory, 'gateway.json'), 'utf8')).includes(cms.received[6].body[0].class);
-    while (!(await noted())) await new Promise(setImmediate);
+    const file = new Sqlite(join(directory, 'gateway.db'), { readonly: true });
+    const noted = () =>
+      file
+        .prepare("SELECT value FROM records WHERE key LIKE 'cms/%'")
+        .pluck()
+        .all()
+        .some((text) => String(text).includes(cms.received[6].body[0].class));
+    while (!noted()) await new Promise(setImmediate);
+    file.close();
     await gateway.close();
     gateway = await start({ dataDirectory: directory });
     const { body } = await gateway.call('GET', '/devices', asCms());

@@ -451,7 +451,7 @@ describe('device addresses', () => {
     });
     const before = (await rig.call('GET', '/devices')).body;
     await rig.close();
-    assert.deepEqual(await readdir(directory), ['gateway.json']);
+    assert.deepEqual((await readdir(directory)).sort(), ['gateway.db', 'gateway.lock']);
 
     rig = await Rig.start({ dataDirectory: directory });
     const after = (await rig.call('GET', '/devices')).body;
@@ -465,11 +465,11 @@ describe('device addresses', () => {
   });
 
   it('are never renewed over a damaged file: the gateway does not start and names the file', async () => {
-    await writeFile(join(directory, 'gateway.json'), '{"format":1,"reco');
+    await writeFile(join(directory, 'gateway.db'), '{"format":1,"reco');
     await assert.rejects(
       startGateway({ port: 0, dataDirectory: directory, now: Date.now, log: () => {} }),
-      new RegExp(`${directory}/gateway.json is damaged`),
+      new RegExp(`^Error: ${directory}/gateway.db is damaged`),
     );
-    assert.equal(await readFile(join(directory, 'gateway.json'), 'utf8'), '{"format":1,"reco');
+    assert.equal(await readFile(join(directory, 'gateway.db'), 'utf8'), '{"format":1,"reco');
   });
 });

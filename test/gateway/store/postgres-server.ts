@@ -8,8 +8,10 @@ import { Client } from 'pg';
 
 const VERSIONS = '/usr/lib/postgresql';
 
+let shared: PostgresServer | undefined;
+
 /** @returns the directory of the newest installed version's programs, undefined without one. */
-export function findPostgres(): string | undefined {
+function findPostgres(): string | undefined {
   const versions = existsSync(VERSIONS) ? readdirSync(VERSIONS).sort((a, b) => Number(b) - Number(a)) : [];
   return versions.map((version) => join(VERSIONS, version, 'bin')).find((path) => existsSync(join(path, 'initdb')));
 }
@@ -23,8 +25,18 @@ export class PostgresServer {
     private readonly identity: { uid?: number; gid?: number },
   ) {}
 
-  /** Takes about 2 s. */
-  static start(programs: string): PostgresServer {
+  /** @returns the one server of this test run; undefined, after saying so, where there is none to start. */
+  static shared(purpose: string): PostgresServer | undefined {
+    const programs = findPostgres();
+    if (!programs) console.log(`skipped: PostgreSQL absent (Debian package postgresql): ${purpose}`);
+    else if (!shared) {
+      shared = PostgresServer.start(programs);
+      process.once('exit', () => shared?.close());
+    }
+    return shared;
+  }
+
+  private static start(programs: string): PostgresServer {
     const directory = mkdtempSync(join(tmpdir(), 'reverbere-postgres-'));
     // The server refuses to run as root, and so does initdb.
     const nobody: { uid?: number; gid?: number } = process.getuid?.() === 0 ? userNamed('nobody') : {};
@@ -82,7 +94,7 @@ export class PostgresServer {
     }
   }
 
-  close(): void {
+  private close(): void {
     this.crash();
     rmSync(this.directory, { recursive: true });
   }

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { openStore } from '../../../gateway/store/open.ts';
 import { openPostgresStore } from '../../../gateway/store/postgres.ts';
 import { Writer } from './crash.ts';
-import { findPostgres, PostgresServer } from './postgres-server.ts';
+import { PostgresServer } from './postgres-server.ts';
 import { testPromises } from './promises.ts';
 
 describe('the store in PostgreSQL', () => {
@@ -13,15 +13,11 @@ describe('the store in PostgreSQL', () => {
   let url: string;
   const log: string[] = [];
   before(function () {
-    const programs = findPostgres();
-    if (!programs) {
-      console.log('skipped: PostgreSQL absent (Debian package postgresql); the store was not tested on it');
-      this.skip();
-    }
     this.timeout(30000);
-    server = PostgresServer.start(programs);
+    const found = PostgresServer.shared('the store was not tested on it');
+    if (found) server = found;
+    else this.skip();
   });
-  after(() => server?.close());
   beforeEach(async () => {
     url = await server.create();
     log.length = 0;

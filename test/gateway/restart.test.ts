@@ -1,0 +1,211 @@
+/** What a CMS was answered is there after SIGKILL: a copy of the data of that instant is what a killed process leaves. */
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { cp, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { assignment, calendar, level, program, to } from './control-rig.ts';
+import { CMS, Controller, type Reply, Rig, refusalOf } from './rig.ts';
+import { PostgresServer } from './store/postgres-server.ts';
+
+/** Everything that a CMS can read back of what it wrote. */
+const COLLECTIONS = ['/control-programs', '/calendars', '/assign-commands', '/groups'];
+/** Attributes that are not the field's. */
+const KEPT = [
+  'basic/displayName',
+  'basic/assetId',
+  'basic/timeZone',
+  'basic/location',
+  'gateway/retryPeriod',
+  'lampActuator1/calendarID',
+  'lampActuator1/targetLightCommand',
+  'lampActuator1/defaultLightState',
+];
+
+type Ask = (method: string, path: string, body?: object) => Promise<Reply>;
+
+/** @returns all that has to outlive the process. */
+async function memory(ask: Ask): Promise<unknown> {
+  const devices = (await ask('GET', '/devices')).body as { functions: Record<string, unknown>[] }[];
+  const kept = devices.map(({ functions, ...identity }) => [
+    identity,
+    ...KEPT.map((path) => {
+      const [id, name] = path.split('/');
+      const attribute = functions.find((spec) => spec.id === id)?.[name] as { value?: { reason?: string } } | undefined;
+      // A program's command is the field's report.
+      return attribute?.value?.reason === 'program' ? undefined : attribute;
+    }),
+  ]);
+  const collections = await Promise.all(COLLECTIONS.map(async (path) => (await ask('GET', path)).body));
+  return { kept, collections };
+}
+
+const text = (value: string) => ({ type: 'AttributeString', value });
+
+/** @returns writes of every kind, in an order in which all are accepted. */
+function writes(gateway: string, lamp: string): [method: string, path: string, body?: object][] {
+  const group = { address: 'street', ownerCMS: CMS, members: to(lamp), purpose: 'calendar' };
+  const lampActuator = `/devices/${lamp}/lampActuator1`;
+  return [
+    ['PATCH', `/devices/${gateway}/gateway/retryPeriod`, { type: 'AttributeFloat', value: 45 }],
+    ['PATCH', `/devices/${lamp}/basic/displayName`, text('Pole 1')],
+    ['PATCH', `/devices/${lamp}/basic/timeZone`, text('Europe/Brussels')],
+    ['POST', '/control-programs', [program('night', [['20:00', 40]]), program('late', [['23:00', 20]])] as object],
+    ['PUT', '/control-programs/late', program('late', [['23:30', 10]])],
+    ['DELETE', '/control-programs/late'],
+    ['POST', '/calendars', [calendar('year', [], 'night'), calendar('other', [], 'night')] as object],
+    ['DELETE', '/calendars/other'],
+    ['POST', '/groups', [group] as object],
+    ['PUT', '/groups/street/members', to(`${lamp}/lampActuator1`) as object],
+    ['POST', '/assign-commands', assignment('year', lamp)],
+    [
+      'POST',
+      '/override-commands',
+      { addresses: to(lamp), targetCommand: { state: level(30), cmsRefId: 'é'.repeat(100) } },
+    ],
+    ['PATCH', `${lampActuator}/defaultLightState`, { type: 'AttributeLevelState', value: level(60) }],
+    ['PATCH', `${lampActuator}/calendarID`, text('')],
+    ['DELETE', '/groups/street'],
+  ];
+}
+
+describe('what a CMS was answered', () => {
+  let directory: string;
+  beforeEach(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'reverbere-'));
+  });
+  afterEach(() => rm(directory, { recursive: true }));
+
+  it('is in the data at the instant of the answer, for every kind of write', async () => {
+    const rig = await Rig.start({ dataDirectory: join(directory, 'data') });
+    await rig.join('PAR-0001');
+    const ask: Ask = (method, path, body) => rig.call(method, path, { body });
+    const [gateway, lamp] = (await ask('GET', '/devices')).body as { address: string }[];
+    const all = writes(gateway.address, lamp.address);
+    let before = await memory(ask);
+    for (const [i, [method, path, body]] of all.entries()) {
+      const reply = await ask(method, path, body);
+      assert.ok(reply.status < 202, `${method} ${path} was answered with ${reply.status} ${reply.text}`);
+      const copy = join(directory, String(i));
+      await cp(join(directory, 'data'), copy, { recursive: true, filter: (name) => !name.endsWith('.lock') });
+      const told = await memory(ask);
+      assert.notDeepEqual(told, before, `${method} ${path} changes something`);
+      before = told;
+      const again = await Rig.start({ dataDirectory: copy, now: () => rig.now });
+      const there = await memory((...call) => again.call(call[0], call[1], { body: call[2] }));
+      await again.close();
+      assert.deepEqual(there, told, `after ${method} ${path}`);
+    }
+    await rig.close();
+  });
+
+  for (const kind of ['sqlite', 'postgres'] as const) {
+    it(`is there after SIGKILL at the answer, and so is every address (${kind})`, async function () {
+      this.timeout(30000);
+      const server = kind === 'postgres' ? PostgresServer.shared('no gateway was killed on it') : undefined;
+      if (kind === 'postgres' && !server) this.skip();
+      const flags = server ? ['--database', await server.create()] : ['--data', directory];
+      const controllers: Controller[] = [];
+      try {
+        const running = await Running.start(flags);
+        for (const id of ['PAR-0001', 'PAR-0002']) {
+          const controller = await Controller.connect(running.brokerPort, id);
+          controllers.push(controller);
+          await controller.greet();
+          await controller.until(() => controller.times.length > 0);
+        }
+        const [gateway, lamp] = (await running.ask('GET', '/devices')).body as { address: string }[];
+        for (const [method, path, body] of writes(gateway.address, lamp.address).slice(0, -2)) {
+          const { status, text: answer } = await running.ask(method, path, body);
+          assert.ok(status < 202, `${method} ${path} was answered with ${status} ${answer}`);
+        }
+        const told = await memory(running.ask);
+        await running.ask('POST', '/control-programs', [program('last', [['21:00', 50]])]);
+        await running.kill();
+        const again = await Running.start(flags);
+        const there = await memory(again.ask);
+        await again.kill();
+        const { collections, ...rest } = there as { collections: { id: string }[][] };
+        assert.equal(collections[0].pop()?.id, 'last');
+        assert.deepEqual({ ...rest, collections }, told);
+      } finally {
+        for (const controller of controllers) await controller.close();
+      }
+    });
+  }
+
+  it('is not answered with success while the database is away, and is done when it is asked for again', async function () {
+    this.timeout(30000);
+    const server = PostgresServer.shared('no database was taken away');
+    if (!server) this.skip();
+    const rig = await Rig.start({ database: await server.create() });
+    try {
+      const ask = (talqRequestId: string) =>
+        rig.call('POST', '/control-programs', { body: [program('night', [['20:00', 40]])], query: { talqRequestId } });
+      const name = (talqRequestId: string) => {
+        const [gateway] = devices;
+        const body = text('elsewhere');
+        return rig.call('PATCH', `/devices/${gateway.address}/basic/displayName`, { body, query: { talqRequestId } });
+      };
+      const devices = (await rig.call('GET', '/devices')).body;
+      const ids = [randomUUID(), randomUUID()];
+      server.crash();
+      assert.equal(refusalOf(await name(ids[0])), '503 genericError');
+      assert.equal(refusalOf(await name(ids[0])), '503 genericError');
+      assert.equal((await rig.call('GET', '/devices')).status, 200);
+      server.boot();
+      assert.equal((await name(ids[0])).status, 200);
+      assert.equal((await ask(ids[1])).status, 201);
+    } finally {
+      await rig.close();
+    }
+  });
+});
+
+/** A gateway in a process of its own. */
+class Running {
+  private constructor(
+    private readonly child: ChildProcess,
+    private readonly url: string,
+    readonly brokerPort: number,
+  ) {}
+
+  static async start(flags: string[]): Promise<Running> {
+    const main = fileURLToPath(new URL('../../gateway/main.ts', import.meta.url));
+    const words = ['--import', 'tsx', main, '--port', '0', '--broker-port', '0', ...flags];
+    const child = spawn(process.execPath, words, { stdio: ['ignore', 'pipe', 'pipe'] });
+    let said = '';
+    return new Promise((resolve, reject) => {
+      const listen = (chunk: Buffer): void => {
+        said += chunk;
+        const broker = /broker mqtt:\/\/127\.0\.0\.1:(\d+) connected/.exec(said);
+        const api = /TALQ 2\.7\.1 at (http\S+)/.exec(said);
+        if (broker && api) resolve(new Running(child, api[1], Number(broker[1])));
+      };
+      child.stdout.on('data', listen);
+      child.stderr.on('data', listen);
+      child.once('exit', () => reject(new Error(`the gateway ended: ${said}`)));
+    });
+  }
+
+  readonly ask: Ask = async (method, path, body) => {
+    const id = method === 'GET' ? '' : `&talqRequestId=${randomUUID()}`;
+    const answer = await fetch(`${this.url}${path}?clientAddress=${CMS}${id}`, {
+      method,
+      headers: { 'talq-api-version': '2.7.1', ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
+      body: JSON.stringify(body),
+    });
+    const content = await answer.text();
+    const parsed = content === '' ? undefined : JSON.parse(content);
+    return { status: answer.status, headers: {}, body: parsed, text: content, reused: false };
+  };
+
+  async kill(): Promise<void> {
+    const ended = once(this.child, 'exit');
+    this.child.kill('SIGKILL');
+    await ended;
+  }
+}
