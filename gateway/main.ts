@@ -16,11 +16,11 @@ import { Groups } from './talq/groups.ts';
 import { Library } from './talq/library.ts';
 import { Model } from './talq/model.ts';
 import { anyone, Peers } from './talq/peers.ts';
-import type { Place } from './talq/readings.ts';
+import { onEarth, type Place } from './talq/place.ts';
 import { describeServices, limitsOf } from './talq/services.ts';
 import { posixZone } from './talq/time-zones.ts';
 import { Timetables } from './talq/timetables.ts';
-import { onEarth } from './talq/writes.ts';
+import { TypeLibrary } from './talq/type-library.ts';
 
 export interface GatewayOptions extends StoreOptions {
   /** Address to listen on; also of the embedded broker. Absent: 127.0.0.1 */
@@ -95,12 +95,15 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     await library.load();
     const groups = new Groups(store, log);
     await groups.load();
+    const types = new TypeLibrary(model, store, () => model.ownTypes.list(), log);
+    await types.load();
     const timetables = new Timetables(model, library, fleet, clock, dayOffset, log);
     library.lamps = timetables;
     const forget = async (owner?: string): Promise<void> => {
       await library.forget(owner);
       await groups.forget(owner);
       await model.forgetCms(owner);
+      await types.forget(owner);
       timetables.bringAll();
     };
     const services = () => describeServices(limitsOf(fleet), dayOffset);
@@ -125,7 +128,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     const open = peers.connections.length === 0;
     const callers = open ? anyone(model, forget) : peers;
     const saved = () => store.flush();
-    const api = buildApi({ library, groups, timetables, fleet, clock, callers, dayOffset, saved, log });
+    const api = buildApi({ library, groups, types, timetables, fleet, clock, callers, dayOffset, saved, log });
     closers.push(() => api.close());
     await api.listen({ host, port }).catch((error: NodeJS.ErrnoException) => {
       throw error.code === 'EADDRINUSE' ? new Error(`port ${port} (TALQ API) is occupied`) : error;

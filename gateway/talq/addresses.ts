@@ -1,9 +1,10 @@
-/** Which lamp actuator a TALQ address means: device, device/function or device/function/attribute. Source: TALQ 2.7.1 §5.6. */
+/** What a TALQ address means: device, device/function or device/function/attribute. Source: TALQ 2.7.1 §5.6. */
 import { refusal } from './errors.ts';
 import type { FunctionSpec } from './functions.ts';
-import type { Groups } from './groups.ts';
+import { exists, type Groups } from './groups.ts';
 import type { DeviceView, Model } from './model.ts';
 import type { ErrorKey, Reference } from './schemas.ts';
+import type { TypeResource } from './types.ts';
 
 export function lampOf(device: DeviceView): FunctionSpec | undefined {
   return device.functions.find((spec) => spec.type === 'LampActuatorFunction');
@@ -61,19 +62,70 @@ function lampsIn({ model, groups, owner }: Addressing, group: Reference, attribu
  * @returns undefined when the device has no lamp. Throws a Refusal
  */
 function resolveLamp(model: Model, reference: Reference, attribute: string, misfit: ErrorKey): DeviceView | undefined {
+  const { device, spec, name, more } = resolve(model, reference, misfit);
+  if (!spec) return lampOf(device) && device;
+  const fits = lampOf(device) === spec && (name === undefined || name === attribute) && !more;
+  if (!fits) throw refusal(422, misfit, `This is not a lamp actuator or its ${attribute}.`, reference);
+  return device;
+}
+
+/** An attribute that holds the address of a type. */
+export interface Referrer {
+  device: DeviceView;
+  functionId: string;
+  name: string;
+}
+
+/** @returns the attributes behind all references that refer to a kind of type, each once. Throws a Refusal */
+export function resolveReferrers(
+  { model, groups, owner }: Addressing,
+  references: readonly Reference[],
+  resource: TypeResource,
+): Referrer[] {
+  const found = new Map<string, Referrer>();
+  for (const reference of references) {
+    // Members that have gone since are passed over.
+    const meant =
+      reference.resource === 'groups'
+        ? groups.expand(owner, reference).filter((member) => exists(model, member))
+        : [reference];
+    const referrers = meant.flatMap((one) => referrersAt(model, one, resource));
+    if (referrers.length === 0) {
+      const message = `Nothing at this address refers to ${resource}.`;
+      throw refusal(422, 'assignmentAddressNotValid', message, reference);
+    }
+    for (const one of referrers) found.set(`${one.device.address}/${one.functionId}/${one.name}`, one);
+  }
+  return [...found.values()];
+}
+
+function referrersAt(model: Model, reference: Reference, resource: TypeResource): Referrer[] {
+  const { device, spec, name, more } = resolve(model, reference, 'assignmentAddressNotValid');
+  if (more) return [];
+  return (spec ? [spec] : device.functions).flatMap(({ id, attributes }) =>
+    attributes
+      .filter((attribute) => attribute.refers === resource && (name === undefined || attribute.name === name))
+      .map((attribute) => ({ device, functionId: id, name: attribute.name })),
+  );
+}
+
+/** Finds what an address names; `more`: it goes on beyond an attribute. Throws a Refusal when nothing is there. */
+function resolve(
+  model: Model,
+  reference: Reference,
+  misfit: ErrorKey,
+): { device: DeviceView; spec?: FunctionSpec; name?: string; more: boolean } {
   if (reference.resource !== 'devices') {
     throw refusal(422, misfit, `Commands go to devices, not to ${reference.resource}.`, reference);
   }
   const [address, functionId, name, ...more] = reference.address.split('/');
   const device = model.find(address);
   if (!device) throw refusal(422, 'relatedResourceNotFound', 'There is no such device.', reference);
-  if (functionId === undefined) return lampOf(device) && device;
+  if (functionId === undefined) return { device, more: false };
   const spec = device.functions.find((entry) => entry.id === functionId);
   if (!spec) throw refusal(422, 'relatedResourceNotFound', 'The device has no such function.', reference);
   if (name !== undefined && !spec.attributes.some((entry) => entry.name === name)) {
     throw refusal(422, 'relatedResourceNotFound', 'The function has no such attribute.', reference);
   }
-  const fits = lampOf(device) === spec && (name === undefined || name === attribute) && more.length === 0;
-  if (!fits) throw refusal(422, misfit, `This is not a lamp actuator or its ${attribute}.`, reference);
-  return device;
+  return { device, spec, name, more: more.length > 0 };
 }

@@ -20,7 +20,6 @@ import {
   AttributeParams,
   ClassParams,
   CountQuery,
-  type Device,
   DeviceBodies,
   DeviceBody,
   DeviceParams,
@@ -33,6 +32,8 @@ import {
 } from './schemas.ts';
 import { describeServices, limitsOf } from './services.ts';
 import type { Timetables } from './timetables.ts';
+import { addTypeRoutes } from './type-api.ts';
+import type { TypeLibrary } from './type-library.ts';
 import { emptyPlan, merge, type Plan, planAttribute, planDevice, planFunction, type Writer } from './writes.ts';
 
 /** Where the API is. */
@@ -45,6 +46,7 @@ const HIGHEST_LIMIT = 1000;
 export function buildApi(options: {
   library: Library;
   groups: Groups;
+  types: TypeLibrary;
   timetables: Timetables;
   fleet: Fleet;
   clock: Clock;
@@ -54,7 +56,7 @@ export function buildApi(options: {
   saved(): Promise<void>;
   log(line: string): void;
 }) {
-  const { library, groups, timetables, fleet, clock, callers, log } = options;
+  const { library, groups, types, timetables, fleet, clock, callers, log } = options;
   const answers = new Answers(clock);
   const app = Fastify({
     bodyLimit: LONGEST_BODY,
@@ -109,7 +111,7 @@ export function buildApi(options: {
   const writer = (request: FastifyRequest): Writer => {
     const { clientAddress } = request.query as Record<string, string>;
     const { model } = request.peer;
-    return { model, library, groups, timetables, owner: clientAddress.toLowerCase(), now: clock.now() };
+    return { model, library, groups, types, timetables, owner: clientAddress.toLowerCase(), now: clock.now() };
   };
   /**
    * Waits for jobs as long as an answer may take. `strict`: throws a Refusal when a lamp refuses; `patient`: one that
@@ -180,7 +182,7 @@ export function buildApi(options: {
     answer(
       reply,
       200,
-      request.peer.model.classes().map((entry) => (request.minor < 4 ? withoutTime(entry) : entry)),
+      request.peer.model.classes().map((entry) => adapted(request, entry)),
     ),
   );
   app.get(`${BASE}/device-classes/count`, { config: early }, (request, reply) =>
@@ -191,7 +193,7 @@ export function buildApi(options: {
     const found = request.peer.model.classes().find((entry) => entry.name === className);
     const reference = { resource: 'device-classes', address: className };
     if (!found) throw refusal(404, 'resourceNotFound', 'There is no such class.', reference);
-    return answer(reply, 200, request.minor < 4 ? withoutTime(found) : found);
+    return answer(reply, 200, adapted(request, found));
   });
 
   app.get(`${BASE}/devices`, { schema: { querystring: DevicesQuery } }, (request, reply) => {
@@ -320,10 +322,11 @@ export function buildApi(options: {
     }),
   );
 
-  const shop = { base: BASE, library, writer, write, count, assign };
+  const shop = { base: BASE, library, writer, write, count, carryOut };
   const paths: Record<string, string[]> = {
     ...addControlRoutes(app as unknown as FastifyInstance, shop),
     ...addGroupRoutes(app as unknown as FastifyInstance, groups, shop),
+    ...addTypeRoutes(app as unknown as FastifyInstance, types, shop),
     '/services': ['GET'],
     '/services/:serviceName': ['GET'],
     '/device-classes': ['GET'],
@@ -362,11 +365,16 @@ function count(request: FastifyRequest, reply: FastifyReply, value: number): Fas
   return reply.type('text/plain; charset=utf-8').send(String(value));
 }
 
-/** @returns the device without what the caller's version does not know: TimeFunction came with 2.4. */
-function adapted(request: FastifyRequest, device: Device): Device {
-  return request.minor < 4 ? withoutTime(device) : device;
-}
+/** MINOR of the version that brought a function. Source: TALQ 2.7.1 data model, x-talq-new-in of each function. */
+const SINCE: Record<string, number> = {
+  TimeFunction: 4,
+  LuminaireAssetFunction: 5,
+  DriverAssetFunction: 5,
+  ControllerAssetFunction: 5,
+};
 
-function withoutTime<T extends { functions: { type: string }[] }>(owner: T): T {
-  return { ...owner, functions: owner.functions.filter(({ type }) => type !== 'TimeFunction') };
+/** @returns a device or a class without what the caller's version does not know. */
+function adapted<T extends { functions: { type: string }[] }>(request: FastifyRequest, owner: T): T {
+  if (request.minor >= 5) return owner;
+  return { ...owner, functions: owner.functions.filter(({ type }) => (SINCE[type] ?? 0) <= request.minor) };
 }

@@ -11,6 +11,7 @@ import { GATEWAY_CLASS } from './functions.ts';
 import { type DeviceView, type Model, NIL, type Seat } from './model.ts';
 import type { Peer } from './peers.ts';
 import type { Service } from './schemas.ts';
+import type { ControllerType } from './types.ts';
 
 /** ms between two attempts to attach. */
 const ATTACH_PERIOD = 30000;
@@ -38,6 +39,8 @@ interface CmsRecord {
   values: Seat['values'];
   /** ms UTC at which another CMS was attached after this one. */
   newCmsAt?: number;
+  /** The gateway's own controller types by their address, as they were announced, as JSON. */
+  types?: Record<string, string>;
 }
 
 export interface ConnectionOptions {
@@ -272,13 +275,15 @@ export class CmsConnection implements Peer, Seat {
 
   private news(): boolean {
     if (this.record.services !== JSON.stringify(this.options.services())) return true;
+    if (this.changedTypes().length > 0) return true;
     return this.model.devices().some((view) => this.record.devices[view.address] !== view.className);
   }
 
-  /** Classes before the first device that uses them, then new devices, then those whose class has changed. */
+  /** Classes and types before the first device that uses them, then new devices, then those whose class has changed. */
   private async announce(): Promise<void> {
     const { model } = this;
     await this.announceServices();
+    await this.announceTypes();
     const changed = model.devices().filter((view) => this.record.devices[view.address] !== view.className);
     if (changed.length === 0) return;
     await this.announceClasses(false);
@@ -322,6 +327,29 @@ export class CmsConnection implements Peer, Seat {
       this.log(`${(error as Error).message}; it does not know the new limits`);
     }
     this.record.services = text;
+    await this.save();
+  }
+
+  private changedTypes(): ControllerType[] {
+    return this.model.ownTypes.list().filter((type) => this.record.types?.[type.address] !== JSON.stringify(type));
+  }
+
+  /** The gateway's own types: new ones, and those whose controllers say something else now. */
+  private async announceTypes(): Promise<void> {
+    const changed = this.changedTypes();
+    const known = changed.filter(({ address }) => this.record.types?.[address] !== undefined);
+    const fresh = changed.filter((type) => !known.includes(type));
+    try {
+      if (fresh.length > 0) await this.post('controller-types', fresh);
+      if (known.length > 0) await this.request('PUT', 'controller-types', known);
+    } catch (error) {
+      // Types are optional for a CMS: one that has none takes the devices all the same.
+      if (!(error as CmsError).final || (error as CmsError).status === 403) throw error;
+      this.options.log(`CMS: ${(error as Error).message}; it does not know the controller types`);
+    }
+    if (changed.length === 0) return;
+    this.record.types = { ...this.record.types };
+    for (const type of changed) this.record.types[type.address] = JSON.stringify(type);
     await this.save();
   }
 

@@ -2,13 +2,13 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import Type from 'typebox';
 import type { Answer } from './answers.ts';
-import { type Assign, toAssigns } from './assign.ts';
+import { toAssigns } from './assign.ts';
 import { Calendar, ControlProgram } from './control-objects.ts';
 import { refusal } from './errors.ts';
 import { type Item, type Kind, type Library, RESOURCES, referenceTo } from './library.ts';
 import { answer } from './protocol.ts';
 import { AssignCommand, IdParams } from './schemas.ts';
-import type { Writer } from './writes.ts';
+import { emptyPlan, type Plan, planTypes, type Writer } from './writes.ts';
 
 /** Objects in one bulk request; the gateway keeps fewer. */
 const MOST_ITEMS = 1000;
@@ -21,8 +21,8 @@ export interface Workshop {
   /** Does a write once, and answers it. */
   write(request: FastifyRequest, reply: FastifyReply, act: () => Promise<Answer>): Promise<FastifyReply>;
   count(request: FastifyRequest, reply: FastifyReply, value: number): FastifyReply;
-  /** Assigns calendars. @returns whether all lamps follow theirs already; if not, the CMS hears of it later. */
-  assign(request: FastifyRequest, assigns: Assign[]): Promise<boolean>;
+  /** @returns 200, or 202 when lamps are not there yet and the CMS hears of it later. */
+  carryOut(request: FastifyRequest, plan: Plan): Promise<Answer>;
 }
 
 /** @returns the paths and their methods. */
@@ -34,10 +34,10 @@ export function addControlRoutes(app: FastifyInstance, shop: Workshop): Record<s
   app.post<{ Body: AssignCommand }>(`${base}/assign-commands`, { schema: { body: AssignCommand } }, (request, reply) =>
     write(request, reply, async () => {
       const context = writer(request);
-      const assigns = toAssigns(context, request.body);
-      const finished = shop.assign(request, assigns);
+      const { assigns, types } = toAssigns(context, request.body);
+      const finished = shop.carryOut(request, { ...emptyPlan(), assigns, kept: planTypes(context, types) });
       await library.noteAssign(context.owner, request.body);
-      return { status: (await finished) ? 201 : 202 };
+      return { status: (await finished).status === 200 ? 201 : 202 };
     }),
   );
   const paths: Record<string, string[]> = { '/assign-commands': ['GET', 'POST'] };

@@ -2,20 +2,10 @@
 import { createHash } from 'node:crypto';
 import { Quantity } from '../../firmware/link/messages.ts';
 import type { Birth } from '../wire.ts';
+import { ASSETS } from './assets.ts';
+import { type AttributeSpec, event, factory, kept, measured, refers } from './attributes.ts';
 import { MEASURES, type Side, toLevels } from './mapping.ts';
-import type { AttributeDesc, DeviceClass } from './schemas.ts';
-
-export type Scope = 'configuration' | 'operational' | 'measurement' | 'event';
-
-export interface AttributeSpec extends AttributeDesc {
-  type: string;
-  scope: Scope;
-  /**
-   * What a write does. 'kept': the gateway stores it; 'override': it commands the lamp; 'default': it sets the lamp's
-   * default level; 'assign': it assigns a calendar; absent: accepted without effect, as for every read-only attribute.
-   */
-  write?: 'kept' | 'override' | 'default' | 'assign';
-}
+import type { DeviceClass } from './schemas.ts';
 
 export interface FunctionSpec {
   id: string;
@@ -28,34 +18,22 @@ export function meteredUnits(birth: Birth): number[] {
   return birth.units.flatMap((unit, i) => (unit[2].includes(Quantity.ActivePower) ? [i] : []));
 }
 
-const kept = (name: string, type = 'AttributeString', more: Partial<AttributeSpec> = {}): AttributeSpec => ({
-  name,
-  type,
-  scope: 'configuration',
-  write: 'kept',
-  ...more,
-});
-const factory = (name: string, type = 'AttributeString'): AttributeSpec => ({
-  name,
-  type,
-  scope: 'configuration',
-  readOnly: true,
-});
-const measured = (name: string, type = 'AttributeFloat', unit?: string): AttributeSpec => ({
-  name,
-  type,
-  scope: 'measurement',
-  readOnly: true,
-  ...(unit === undefined ? {} : { unit }),
-});
-const event = (name: string): AttributeSpec => ({ name, type: 'AttributeBoolean', scope: 'event', readOnly: true });
-
 const retries = { minValue: 0, maxValue: 100 };
 const period = { minValue: 1, maxValue: 86400, unit: 'Seconds' };
 
 /** Where a device stands. The gateway's own is that of every device that has none. */
 const situated = [kept('location', 'AttributeLocation'), kept('timeZone')];
 const clock = [kept('timeZone'), measured('currentTime', 'AttributeDateTime')];
+
+/** Id of the function that tells where a device is, and whether that is where it should be. */
+export const LOCATION = 'location1';
+const position = [
+  kept('expectedLocation', 'AttributeLocation'),
+  kept('locationChangedThreshold', 'AttributeFloat', { minValue: 0, unit: 'Meters' }),
+  measured('location', 'AttributeLocation'),
+  kept('applicationType'),
+  event('locationChanged'),
+];
 
 /** Class of the gateway's own device. */
 export const GATEWAY_CLASS = 'reverbere-gateway-3';
@@ -108,12 +86,14 @@ export function controllerFunctions(birth: Birth): FunctionSpec[] {
         factory('serial'),
         factory('hwType'),
         factory('swVersion'),
+        kept('installationDate', 'AttributeDateTime'),
         ...situated,
         measured('currentTime', 'AttributeDateTime'),
         event('deviceReset'),
       ],
     },
     { id: 'time', type: 'TimeFunction', attributes: clock },
+    { id: LOCATION, type: 'LocationSensorFunction', attributes: position },
     {
       id: 'communication',
       type: 'CommunicationFunction',
@@ -121,6 +101,7 @@ export function controllerFunctions(birth: Birth): FunctionSpec[] {
         factory('communicationType'),
         factory('logicalAddress'),
         factory('physicalAddress'),
+        kept('applicationType'),
         event('communicationFailure'),
       ],
     },
@@ -128,20 +109,36 @@ export function controllerFunctions(birth: Birth): FunctionSpec[] {
     {
       id: 'lampMonitor1',
       type: 'LampMonitorFunction',
-      attributes: [factory('actuatorReference'), ...measures(monitored?.[2] ?? [], 'monitor'), event('lampFailure')],
+      attributes: [
+        factory('actuatorReference'),
+        refers('lampTypeId', 'lamp-types'),
+        kept('monitoringReference'),
+        kept('numberOfLamps', 'AttributeInteger', { minValue: 0 }),
+        kept('supplyType', 'AttributeSupplyType', { enumValues: ['AC', 'DC'] }),
+        kept('applicationType'),
+        ...measures(monitored?.[2] ?? [], 'monitor'),
+        event('lampFailure'),
+      ],
     },
     ...metered.map((unit, i) => ({
       id: `electricalMeter${i + 1}`,
       type: 'ElectricalMeterFunction',
-      attributes: measures(birth.units[unit][2], 'meter'),
+      attributes: [...measures(birth.units[unit][2], 'meter'), kept('applicationType')],
     })),
     ...(birth.presence === 1
-      ? [{ id: PRESENCE, type: 'PresenceSensorFunction', attributes: [measured('presenceStatus', 'AttributeBoolean')] }]
+      ? [
+          {
+            id: PRESENCE,
+            type: 'PresenceSensorFunction',
+            attributes: [measured('presenceStatus', 'AttributeBoolean'), kept('applicationType')],
+          },
+        ]
       : []),
     ...SENSING.flatMap(({ id, type, side }) => {
       const unit = birth.units[sensingUnit(birth, side)];
-      return unit ? [{ id, type, attributes: measures(unit[2], side) }] : [];
+      return unit ? [{ id, type, attributes: [...measures(unit[2], side), kept('applicationType')] }] : [];
     }),
+    ...ASSETS,
   ];
 }
 
@@ -190,6 +187,8 @@ function actuator(birth: Birth): AttributeSpec[] {
     measured('feedbackLightCommand', 'AttributeCommand'),
     measured('actualLightState', 'AttributeLevelState', 'Percent'),
     { name: 'calendarID', type: 'AttributeString', scope: 'operational', write: 'assign' },
+    refers('lampTypeId', 'lamp-types'),
+    kept('applicationType'),
     event('lightStateChange'),
     event('invalidCalendar'),
   ];
@@ -216,7 +215,7 @@ export function describeClass(name: string, functions: FunctionSpec[]): DeviceCl
       type: spec.type,
       attributes: spec.attributes
         .filter((attribute) => attribute.scope !== 'event')
-        .map(({ type: _type, scope: _scope, write: _write, ...description }) => description),
+        .map(({ type: _type, scope: _scope, write: _write, refers: _refers, ...description }) => description),
       events: spec.attributes
         .filter((attribute) => attribute.scope === 'event')
         .map((attribute) => ({ type: attribute.name })),

@@ -108,6 +108,19 @@ export function toLevels(birth: Birth): { start: number; end: number }[] {
   ];
 }
 
+/** What a controller's output can drive, in the words of TALQ 2.7.1 LampType.controlType. */
+const CONTROLS: Record<number, string[]> = {
+  [ControlType.Switch]: ['Switch', 'Other'],
+  [ControlType.Analog]: ['1-10V', 'Other'],
+};
+
+/** @returns why a lamp of this controlType cannot hang on the controller, undefined when it can. */
+export function misfitOf(birth: Birth, controlType: string): string | undefined {
+  const fitting = CONTROLS[birth.control] ?? ['Other'];
+  if (fitting.includes(controlType)) return undefined;
+  return `A lamp with controlType ${controlType} does not fit this controller: ${fitting.join(' or ')}.`;
+}
+
 /** Longest ramp that the wire carries, in s. */
 export const LONGEST_RAMP = 100000;
 

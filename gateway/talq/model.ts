@@ -5,8 +5,8 @@ import type { Clock } from '../clock.ts';
 import type { Controller, Fleet } from '../fleet.ts';
 import type { Json, Store } from '../store/store.ts';
 import type { Birth } from '../wire.ts';
+import type { AttributeSpec } from './attributes.ts';
 import {
-  type AttributeSpec,
   controllerClass,
   controllerFunctions,
   describeClass,
@@ -14,16 +14,18 @@ import {
   GATEWAY_CLASS,
   GATEWAY_FUNCTIONS,
   LAMP,
+  LOCATION,
   SENSORS,
 } from './functions.ts';
 import { toTimestamp } from './mapping.ts';
+import { OwnTypes } from './own-types.ts';
+import { distanceOf, type Place } from './place.ts';
 import {
   type Assignment,
   type ControllerRecord,
   type DeviceRecord,
   type InForce,
   type Invalid,
-  type Place,
   readController,
   type Valued,
 } from './readings.ts';
@@ -72,6 +74,7 @@ export class Model {
   private sequence = 0;
   readonly sensors: SensorNumbers;
   readonly zones: Zones;
+  readonly ownTypes: OwnTypes;
 
   /** @param info what the gateway says of itself, and where devices are until the CMS says otherwise */
   constructor(
@@ -83,6 +86,7 @@ export class Model {
   ) {
     this.sensors = new SensorNumbers(store);
     this.zones = new Zones(clock);
+    this.ownTypes = new OwnTypes(fleet, store, log);
     this.seat = { cmsAddress: NIL, gatewayAddress: NIL, values: {}, save: () => this.save(undefined) };
   }
 
@@ -100,6 +104,7 @@ export class Model {
   async load(): Promise<void> {
     const stored = await this.store.load();
     this.sensors.load(stored);
+    this.ownTypes.load(stored);
     for (const [key, json] of stored) {
       if (!key.startsWith('devices/')) continue;
       const record = json as unknown as ControllerRecord;
@@ -176,15 +181,34 @@ export class Model {
 
   /** @returns an attribute's value now; neither value nor time when it was never measured. */
   read(device: DeviceView, functionId: string, name: string): Valued {
+    if (functionId === LOCATION && name === 'location') return this.read(device, 'basic', name);
+    if (functionId === LOCATION && name === 'locationChanged') return this.displacement(device);
     const kept = this.valuesOf(device, functionId)[`${functionId}/${name}`];
-    if (kept) return { value: kept.value, time: kept.time };
+    if (kept) return kept;
     if (!device.controller) return this.readGateway(functionId, name);
     if (name === 'timeZone' || name === 'location') return this.read(this.gatewayDevice(), functionId, name);
     const record = this.records.get(device.controller.id);
     if (!record) return {};
+    if (name === 'controllerTypeAddress') {
+      return { value: this.ownTypes.addressOf(device.controller.birth.board), time: record.created };
+    }
     const { value, time } = readController(device.controller, record, this.sensors, functionId, name);
     if (name !== 'currentTime' || time === undefined) return { value, time };
     return { value: this.zones.toLocal(time, this.zoneOf(device)), time };
+  }
+
+  /** Whether the device is farther from where it should be than it may; unknown until a CMS has said both. */
+  private displacement(device: DeviceView): Valued {
+    const read = (functionId: string, name: string) => this.read(device, functionId, name);
+    const [is, should, most] = [
+      read('basic', 'location'),
+      read(LOCATION, 'expectedLocation'),
+      read(LOCATION, 'locationChangedThreshold'),
+    ];
+    if (is.value === undefined || should.value === undefined || most.value === undefined) return {};
+    const distance = distanceOf(is.value as Place, should.value as Place);
+    const time = Math.max(is.time ?? 0, should.time ?? 0, most.time ?? 0);
+    return { value: distance > Number(most.value), time };
   }
 
   /** @returns the name or the rule of the time zone that governs the device. */

@@ -3,6 +3,7 @@ import { Quantity, Reason, TOPIC_ROOT } from '../../firmware/link/messages.ts';
 import type { Controller, Reading, State } from '../fleet.ts';
 import type { Json } from '../store/store.ts';
 import type { Birth } from '../wire.ts';
+import { CONTROLLER_ASSET } from './assets.ts';
 import { LAMP, meteredUnits, SENSING, sensingUnit } from './functions.ts';
 import { MEASURES, type Side, toReason, toSense, toTimestamp, toUnit } from './mapping.ts';
 import type { Command } from './schemas.ts';
@@ -12,6 +13,8 @@ import type { SensorNumbers } from './sensors.ts';
 export interface Valued {
   value?: unknown;
   time?: number;
+  /** clientAddress of the CMS that wrote it, where that tells what the value means. */
+  owner?: string;
 }
 
 /** What is stored of a device. */
@@ -62,13 +65,6 @@ export interface Invalid {
   time: number;
 }
 
-/** Degrees, north and east positive; m above sea level. */
-export interface Place {
-  latitude: number;
-  longitude: number;
-  altitude?: number;
-}
-
 /** @returns neither value nor time when it was never measured; of `currentTime` the time alone. */
 export function readController(
   controller: Controller,
@@ -80,6 +76,10 @@ export function readController(
   const { birth, state } = controller;
   const known = (value: unknown): Valued => ({ value, time: record.created });
   const born = (value: unknown): Valued => ({ value, time: controller.bornAt });
+  if (functionId === CONTROLLER_ASSET) {
+    if (name === 'registrationTimestamp') return known(toTimestamp(record.created));
+    if (name === 'firmwareVersion') return born(birth.version);
+  } else if (/Asset\d$/.test(functionId)) return {}; // what a CMS has not written nobody knows
   switch (name) {
     case 'displayName':
     case 'serial':
@@ -88,6 +88,7 @@ export function readController(
     case 'logicalAddress':
       return known(`${TOPIC_ROOT}/${controller.id}`);
     case 'assetId':
+    case 'lampTypeId':
       return known('');
     case 'calendarID':
       return { value: record.calendar?.id ?? '', time: record.calendar?.time ?? record.created };

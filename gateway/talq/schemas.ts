@@ -125,6 +125,7 @@ export interface AttributeDesc {
   minValue?: number;
   maxValue?: number;
   readOnly?: boolean;
+  enumValues?: string[];
   unit?: string;
   commands?: {
     scope: 'default';

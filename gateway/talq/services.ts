@@ -8,6 +8,9 @@ import type { Limits } from './timetable.ts';
 export const MOST_CALENDARS = 100;
 export const MOST_PROGRAMS = 120;
 
+/** Points of a curve in a lamp's type. */
+export const MOST_CURVE_POINTS = 16;
+
 /** What is promised while no controller has said what it holds. */
 const DEFAULTS: Limits = { rules: 32, programs: 16, switchPoints: 16, activePeriods: 8, dynamicControls: 8 };
 
@@ -58,6 +61,8 @@ export function describeServices(limits: Limits, dayOffset: number, minor = 7): 
       ccDateSupport: 'full',
       ccDaySupport: 'full',
       programSecondsSupported: true,
+      maxNumberOfPowerFactorThresholdDimmingCurveItems: MOST_CURVE_POINTS,
+      maxNumberOfLumenDepreciationCurveItems: MOST_CURVE_POINTS,
       events: [{ type: 'invalidCalendar' }],
     },
     {
@@ -71,5 +76,7 @@ export function describeServices(limits: Limits, dayOffset: number, minor = 7): 
       maximumGroupSize: MOST_MEMBERS,
       attributes: ['purpose'],
     },
+    // Asset types came with 2.5.
+    ...(minor >= 5 ? [{ name: 'AssetManagementService' }] : []),
   ];
 }

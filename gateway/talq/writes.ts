@@ -2,12 +2,13 @@
 import { isDeepStrictEqual } from 'node:util';
 import { Value } from 'typebox/value';
 import type { Json } from '../store/store.ts';
-import { type Assign, type Assigning, checkAssign } from './assign.ts';
+import { type Assign, type Assigning, checkAssign, type TypeAssign } from './assign.ts';
+import type { AttributeSpec } from './attributes.ts';
 import { deviceReference, refusal } from './errors.ts';
-import type { AttributeSpec, FunctionSpec } from './functions.ts';
+import type { FunctionSpec } from './functions.ts';
 import { type DeviceView, type Model, NIL } from './model.ts';
 import { checkCommand, hasLevel, levelOf, type Order, toCommand } from './override.ts';
-import type { Place } from './readings.ts';
+import { onEarth, type Place } from './place.ts';
 import { type AttributeBody, type DeviceBody, type FunctionBody, type Reference, State } from './schemas.ts';
 import { posixZone } from './time-zones.ts';
 
@@ -118,6 +119,13 @@ export function planAttribute(
       checkAssign(writer, [device], value);
       plan.assigns.push({ device, calendar: value });
       break;
+    case 'refer': {
+      if (typeof value !== 'string') throw refusal(400, 'payloadError', `${name} is text.`, reference);
+      if (!attribute.refers) break;
+      writer.types.check(writer.owner, device, attribute.refers, value);
+      plan.kept.push({ device, functionId: spec.id, name, value, time });
+      break;
+    }
     case 'kept': {
       checkValue(attribute, value, reference);
       if (name === 'cmsAddress') checkFree(model, String(value), reference);
@@ -129,6 +137,11 @@ export function planAttribute(
     }
   }
   return plan;
+}
+
+/** What an assign command of types changes. */
+export function planTypes({ now }: Writer, assigns: TypeAssign[]): Plan['kept'] {
+  return assigns.map(({ address, ...where }) => ({ ...where, value: address, time: now }));
 }
 
 /** The same value under its old and its new name. Source: TALQ 2.7.1 data model, GatewayFunction and TimeFunction. */
@@ -151,12 +164,8 @@ function toLevel(device: DeviceView, value: unknown, reference: Reference): numb
 }
 
 function checkValue(attribute: AttributeSpec, value: unknown, reference: Reference): void {
-  const { name, type, minValue, maxValue } = attribute;
-  const text = type === 'AttributeString' || type === 'AttributeUri';
-  let fits = typeof value === 'number' && (type === 'AttributeFloat' || Number.isInteger(value));
-  if (text) fits = typeof value === 'string' && (type === 'AttributeString' || URL.canParse(value) || value === '');
-  if (type === 'AttributeLocation') fits = isPlace(value);
-  if (!fits) throw refusal(400, 'payloadError', `The value of ${name} is no ${type}.`, reference);
+  const { name, type, minValue, maxValue, enumValues } = attribute;
+  if (!fitsType(type, value)) throw refusal(400, 'payloadError', `The value of ${name} is no ${type}.`, reference);
   if (name === 'cmsAddress' && (!UUID.test(String(value)) || value === NIL)) {
     throw refusal(400, 'payloadError', 'cmsAddress is a UUID.', reference);
   }
@@ -170,6 +179,7 @@ function checkValue(attribute: AttributeSpec, value: unknown, reference: Referen
   if (isPlace(value) && !onEarth(value)) {
     throw excess('A latitude goes from -90 to 90 degrees, a longitude from -180 to 180.');
   }
+  if (enumValues && !enumValues.includes(String(value))) throw excess(`${name} is one of ${enumValues.join(', ')}.`);
   const zone = name === 'timeZone' ? posixZone(String(value)) : undefined;
   if (zone && 'error' in zone) throw excess(zone.error);
 }
@@ -180,14 +190,30 @@ function checkFree(model: Model, address: string, reference: Reference): void {
   throw refusal(422, 'resourceConflict', 'This cmsAddress belongs to another CMS.', reference);
 }
 
+/** RFC 3339 with any offset. */
+const DATE_TIME = /^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)$/;
+
+/** Source: TALQ 2.7.1 data model, Attribute… */
+function fitsType(type: string, value: unknown): boolean {
+  switch (type) {
+    case 'AttributeFloat':
+      return typeof value === 'number';
+    case 'AttributeInteger':
+      return Number.isInteger(value);
+    case 'AttributeLocation':
+      return isPlace(value);
+    case 'AttributeUri':
+      return typeof value === 'string' && (URL.canParse(value) || value === '');
+    case 'AttributeDateTime':
+      return typeof value === 'string' && DATE_TIME.test(value) && !Number.isNaN(Date.parse(value));
+    default:
+      return typeof value === 'string'; // AttributeString, and those that are one of a few words
+  }
+}
+
 function isPlace(value: unknown): value is Place {
   const { latitude, longitude, altitude = 0 } = (value ?? {}) as Partial<Record<keyof Place, unknown>>;
   return [latitude, longitude, altitude].every((one) => typeof one === 'number');
-}
-
-/** @returns whether a place is on the globe. */
-export function onEarth({ latitude, longitude }: Place): boolean {
-  return Math.abs(latitude) <= 90 && Math.abs(longitude) <= 180;
 }
 
 /** Adds `more` to `plan`. */

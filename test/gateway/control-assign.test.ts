@@ -107,8 +107,8 @@ describe('TALQ assign commands', () => {
       const reply = await rig.call('POST', '/assign-commands', { body: wrong, bad: true });
       assert.equal(refusalOf(reply), '400 payloadError');
     }
-    const lampType = { addresses: to(lamp), entity: { resource: 'lamp-types', address: 'dali' } };
-    assert.equal(refusalOf(await assign(lampType)), '422 assignmentEntityNotValid');
+    const program = { addresses: to(lamp), entity: { resource: 'control-programs', address: 'p' } };
+    assert.equal(refusalOf(await assign(program)), '422 assignmentEntityNotValid');
     assert.equal(await readCalendar(), '');
     assert.equal(controller.commands.length, 0);
   });

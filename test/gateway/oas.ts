@@ -66,6 +66,15 @@ export function describeAttribute(
   };
 }
 
+/** @returns the members of a type's schema in the document; none without the documents. */
+export function propertiesOfType(
+  name: string,
+): Record<string, { type: string; enum?: string[]; minimum?: number; maximum?: number }> {
+  if (!present) return {};
+  load();
+  return propertiesOf(name);
+}
+
 /** @returns the attributes and events that a lighting gateway must have in a function; none without the documents. */
 export function mandatoryAttributes(functionType: string): string[] {
   if (!present) return [];

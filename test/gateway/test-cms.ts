@@ -15,8 +15,10 @@ export interface Received {
 
 export class TestCms {
   gatewayAddress: string = randomUUID();
-  /** Everything that came, in order, refused or not. */
+  /** Everything that came but types, in order, refused or not. */
   readonly received: Received[] = [];
+  /** The gateway's own types as they came, and how many requests of `received` had come before. */
+  readonly types: (Received & { after: number })[] = [];
   readonly violations: string[] = [];
   /** Statuses for the next requests instead of doing them. */
   readonly failures: number[] = [];
@@ -54,19 +56,22 @@ export class TestCms {
   private async take(request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
     const path = request.url.split('?')[0].slice('/cms'.length);
     const query = request.query as Record<string, string>;
-    const received = { method: request.method, path, query, body: request.body as Received['body'] };
+    const { method } = request;
+    const received = { method, path, query, body: request.body as Received['body'] };
     if (this.silent) {
       this.received.push(received);
       for (const resolve of this.waiting.splice(0)) resolve();
       return new Promise(() => {});
     }
-    const [status, answer] = this.answer(received);
+    const typed = path.startsWith('/controller-types');
+    const [status, answer] = typed ? [method === 'POST' ? 201 : 200, received.body] : this.answer(received);
     const headers = { ...(answer === undefined ? {} : { 'content-type': 'application/json' }) };
     this.violations.push(
       ...check('cms', { ...received, headers: request.headers, status, answerHeaders: headers, answer }),
     );
     if (request.headers['content-length'] === undefined) this.violations.push(`${path} without Content-Length`);
-    this.received.push(received);
+    if (typed) this.types.push({ ...received, after: this.received.length });
+    else this.received.push(received);
     reply.code(status).headers({ ...headers, 'talq-api-version': '2.7.1' });
     // After the answer has been handed over, so that a test that goes on sees the gateway go on.
     setImmediate(() => {
