@@ -7,8 +7,9 @@ import { parseArgs } from 'node:util';
 import { fromCommandLine } from '../sim/command-line.ts';
 import { gateway } from './gateway.ts';
 import type { Part } from './part.ts';
+import { samples } from './samples.ts';
 
-const PARTS: readonly Part[] = [gateway];
+const PARTS: readonly Part[] = [gateway, samples];
 
 const HELP = `Usage: npm run bench -- [part ...]
 

@@ -9,6 +9,10 @@ import {
   CommandKey,
   type CommandKind,
   ControlType,
+  Counter,
+  EventItem,
+  LogKey,
+  Phase,
   PROTOCOL_VERSION,
   Quantity,
   Reason,
@@ -25,6 +29,10 @@ const DEEPEST = 4;
 const uint32 = Type.Integer({ minimum: 0, maximum: 4294967295 });
 const percent = Type.Integer({ minimum: 0, maximum: 100 });
 const whole = Type.Integer({ minimum: Number.MIN_SAFE_INTEGER, maximum: Number.MAX_SAFE_INTEGER });
+/** What happened: an `EventCode` or a limit. Newer firmware may know more of them. */
+const code = Type.Integer({ minimum: 0, maximum: 1023 });
+const unitIndex = Type.Integer({ minimum: 0, maximum: 15 });
+const nullable = <T extends TSchema>(schema: T) => Type.Union([Type.Null(), schema]);
 
 /** Who a controller is and what it can do, see `BirthKey`. */
 export type Birth = Static<typeof Birth>;
@@ -41,7 +49,10 @@ export const Birth = Type.Object({
     Type.Tuple([
       Type.Integer({ minimum: 0, maximum: 255 }),
       Type.String({ maxLength: 64 }),
-      Type.Array(Type.Integer({ minimum: 0, maximum: Quantity.Humidity }), { maxItems: 32, uniqueItems: true }),
+      Type.Array(Type.Integer({ minimum: 0, maximum: Quantity.Phase3PowerFactor }), {
+        maxItems: 32,
+        uniqueItems: true,
+      }),
     ]),
     { maxItems: 16 },
   ),
@@ -55,6 +66,8 @@ export const Birth = Type.Object({
   ),
   timetable: Type.Optional(uint32),
   presence: Type.Optional(Type.Integer({ minimum: 0, maximum: 1 })),
+  events: Type.Optional(Type.Array(code, { maxItems: 64, uniqueItems: true })),
+  monitoring: Type.Optional(uint32),
 });
 
 /** State and readings of one instant, see `ReportKey`. Absent is unknown. */
@@ -80,6 +93,54 @@ export const Report = Type.Object({
   sensor: Type.Optional(Type.Integer({ minimum: 0, maximum: 65535 })),
   cap: Type.Optional(percent),
   presence: Type.Optional(Type.Integer({ minimum: 0, maximum: 1 })),
+  /** By `Counter`. */
+  counters: Type.Optional(
+    Type.Array(nullable(Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER })), {
+      maxItems: Counter.LevelTime + 10,
+    }),
+  ),
+  /** What holds now: code and the unit's index, null for the controller or its lamp. */
+  active: Type.Optional(Type.Array(Type.Tuple([code, nullable(unitIndex)]), { maxItems: 64 })),
+});
+
+/** What happened at one instant, see `EventItem`. Absent is unknown. */
+export type FieldEvent = Static<typeof FieldEvent>;
+export const FieldEvent = Type.Object({
+  number: uint32,
+  code,
+  phase: Type.Integer({ minimum: Phase.End, maximum: Phase.Instant }),
+  /** s since boot */
+  uptime: uint32,
+  /** s UTC */
+  time: Type.Optional(uint32),
+  /** Index in the birth; absent: the controller or its lamp. */
+  unit: Type.Optional(unitIndex),
+  level: Type.Optional(percent),
+  voltage: Type.Optional(whole),
+  current: Type.Optional(whole),
+  power: Type.Optional(whole),
+  powerFactor: Type.Optional(whole),
+  temperature: Type.Optional(whole),
+  first: Type.Optional(whole),
+  second: Type.Optional(whole),
+});
+
+/** Events of one boot, in the order in which they happened. */
+export type Events = Static<typeof Events>;
+export const Events = Type.Object({ boot: uint32, events: Type.Array(FieldEvent, { minItems: 1, maxItems: 64 }) });
+
+/** Recorded samples, still packed, see `LogKey`. */
+export type Batch = Static<typeof Batch>;
+export const Batch = Type.Object({
+  number: uint32,
+  boot: uint32,
+  /** s UTC of the first instant */
+  start: uint32,
+  /** s */
+  period: Type.Integer({ minimum: 1, maximum: 86400 }),
+  columns: Type.Array(code, { minItems: 1, maxItems: 32, uniqueItems: true }),
+  count: Type.Integer({ minimum: 1, maximum: 4096 }),
+  samples: Type.Unsafe<Uint8Array>(Type.Refine(Type.Unknown(), (value) => value instanceof Uint8Array)),
 });
 
 /** What became of a command, see `AckKey`. */
@@ -107,6 +168,10 @@ export interface FieldCommand {
   /** Empty: none any more. */
   timetable?: Uint8Array;
   sensor?: number;
+  /** The monitoring document; empty: the product's own. */
+  monitoring?: Uint8Array;
+  /** `Counter` and value, … */
+  counters?: number[];
 }
 
 const BIRTH_FIELDS: [number, keyof Birth][] = [
@@ -122,6 +187,8 @@ const BIRTH_FIELDS: [number, keyof Birth][] = [
   [BirthKey.Limits, 'limits'],
   [BirthKey.Timetable, 'timetable'],
   [BirthKey.Presence, 'presence'],
+  [BirthKey.Events, 'events'],
+  [BirthKey.Monitoring, 'monitoring'],
 ];
 const REPORT_FIELDS: [number, keyof Report][] = [
   [ReportKey.Number, 'number'],
@@ -140,6 +207,33 @@ const REPORT_FIELDS: [number, keyof Report][] = [
   [ReportKey.Sensor, 'sensor'],
   [ReportKey.Cap, 'cap'],
   [ReportKey.Presence, 'presence'],
+  [ReportKey.Counters, 'counters'],
+  [ReportKey.Active, 'active'],
+];
+const EVENT_FIELDS: [number, keyof FieldEvent][] = [
+  [EventItem.Number, 'number'],
+  [EventItem.Code, 'code'],
+  [EventItem.Phase, 'phase'],
+  [EventItem.Uptime, 'uptime'],
+  [EventItem.Time, 'time'],
+  [EventItem.Unit, 'unit'],
+  [EventItem.Level, 'level'],
+  [EventItem.Voltage, 'voltage'],
+  [EventItem.Current, 'current'],
+  [EventItem.Power, 'power'],
+  [EventItem.PowerFactor, 'powerFactor'],
+  [EventItem.Temperature, 'temperature'],
+  [EventItem.First, 'first'],
+  [EventItem.Second, 'second'],
+];
+const BATCH_FIELDS: [number, keyof Batch][] = [
+  [LogKey.Number, 'number'],
+  [LogKey.Boot, 'boot'],
+  [LogKey.Start, 'start'],
+  [LogKey.Period, 'period'],
+  [LogKey.Columns, 'columns'],
+  [LogKey.Count, 'count'],
+  [LogKey.Samples, 'samples'],
 ];
 const ACK_FIELDS: [number, keyof Ack][] = [
   [AckKey.Number, 'number'],
@@ -157,8 +251,18 @@ const codec = new Encoder({
 } as ConstructorParameters<typeof Encoder>[0]);
 
 export const decodeBirth = decoder(Birth, (value) => named(value, BIRTH_FIELDS));
-export const decodeReport = decoder(Report, (value) => named(value, REPORT_FIELDS));
+export const decodeReport = decoder(Report, (value) => {
+  const report = named(value, REPORT_FIELDS) as { active?: unknown };
+  if (Array.isArray(report.active)) report.active = pairs(report.active);
+  return report;
+});
 export const decodeAck = decoder(Ack, (value) => named(value, ACK_FIELDS));
+export const decodeEvents = decoder(Events, (value) => {
+  if (!Array.isArray(value)) return value;
+  const [boot, ...events] = value;
+  return { boot, events: events.map(placed) };
+});
+export const decodeBatch = decoder(Batch, (value) => named(value, BATCH_FIELDS));
 export const decodeLink = decoder(Link, (value) => value);
 
 /** @returns the command as CBOR with `number` in it. */
@@ -176,6 +280,8 @@ export function encodeCommand(number: number, command: FieldCommand): Buffer {
     [CommandKey.Reference, command.reference],
     [CommandKey.Timetable, command.timetable],
     [CommandKey.Sensor, command.sensor],
+    [CommandKey.Monitoring, command.monitoring],
+    [CommandKey.Counters, command.counters],
   ];
   for (const [key, value] of optional) if (value !== undefined) message.set(key, value);
   return codec.encode(message);
@@ -215,6 +321,21 @@ function named(value: unknown, fields: [number, string][]): unknown {
   if (!(value instanceof Map)) return value;
   const result: Record<string, unknown> = {};
   for (const [key, name] of fields) if (value.has(key)) result[name] = value.get(key);
+  return result;
+}
+
+/** @returns the items two by two, the last alone when their number is odd. */
+function pairs(items: unknown[]): unknown[][] {
+  return items.flatMap((item, i) => (i % 2 === 0 ? [[item, ...items.slice(i + 1, i + 2)]] : []));
+}
+
+/** Places of an array to names; null is absent, and what comes after the last known place is left out. */
+function placed(value: unknown): unknown {
+  if (!Array.isArray(value)) return value;
+  const result: Record<string, unknown> = {};
+  for (const [place, name] of EVENT_FIELDS) {
+    if (value[place] !== null && value[place] !== undefined) result[name] = value[place];
+  }
   return result;
 }
 

@@ -215,7 +215,7 @@ export const enum EventCode {
 
 /**
  * Keys of recorded samples. The bytes hold, instant by instant and column by column, differences to the instant before
- * in an adaptive Golomb-Rice code: see PROTOCOL.md.
+ * in an adaptive Golomb-Rice code: PROTOCOL.md, "Samples", has its five steps and worked examples.
  */
 export const enum LogKey {
   /** Counts batches since boot, from 1. */

@@ -64,7 +64,7 @@ describe('messages from the field', () => {
       4: 5,
       5: 2,
       6: 101,
-      7: [[1, 'x', [25]]],
+      7: [[1, 'x', [30]]],
       9: -1,
     })) {
       assert.ok(decodeBirth(encode(birth({ [key]: value }))) instanceof Error, `birth ${key}`);

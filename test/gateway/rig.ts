@@ -8,6 +8,7 @@ import { connectAsync, type MqttClient } from 'mqtt';
 import { AckCode, Leaf, TOPIC_ROOT } from '../../firmware/link/messages.ts';
 import { type Gateway, type GatewayOptions, startGateway } from '../../gateway/main.ts';
 import { check } from './oas.ts';
+import { encodeSamples } from './samples-encoder.ts';
 
 export const CMS = '0a6f1f0e-53a5-4b52-9d0e-3a3c2b1d4e5f';
 export const T0 = Date.parse('2026-05-04T20:00:00Z');
@@ -81,6 +82,34 @@ export function report(replaced: Record<number, unknown> = {}): Map<number, unkn
       [7, 7],
       [8, at - 600],
       [10, [unit]],
+    ],
+    replaced,
+  );
+}
+
+/** @returns a lamp failure that starts 10 minutes before the report, as the wire has it, with some places replaced. */
+export function event(replaced: Record<number, unknown> = {}): unknown[] {
+  const items: unknown[] = [1, 0, 1, 3000, T0 / 1000 - 600, null, 70, 2315, 12, 8, null, 415];
+  for (const [place, value] of Object.entries(replaced)) items[Number(place)] = value;
+  return items;
+}
+
+/** @returns a batch of samples from T0 on, packed by the reference encoder, with some keys replaced. */
+export function batch(
+  replaced: Record<number, unknown>,
+  columns: number[],
+  instants: (number | null)[][],
+): Map<number, unknown> {
+  const samples = encodeSamples(columns, instants);
+  return merged(
+    [
+      [0, 1],
+      [1, 7],
+      [2, T0 / 1000],
+      [3, 900],
+      [4, columns],
+      [5, instants.length],
+      [6, samples],
     ],
     replaced,
   );
