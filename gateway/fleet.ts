@@ -1,20 +1,30 @@
 /** The controllers in the field: who is there, what they last said, and the commands on their way. */
-import { AckCode, CommandKind, Leaf, TOPIC_ROOT } from '../firmware/link/messages.ts';
+import { AckCode, CommandKind, Counter, EventCode, Leaf, Phase, TOPIC_ROOT } from '../firmware/link/messages.ts';
 import type { Clock } from './clock.ts';
+import { type Condition, Conditions } from './conditions.ts';
+import { Once, type Seen } from './once.ts';
+import { decodeSamples } from './samples.ts';
 import {
+  type Batch,
   type Birth,
   decodeAck,
+  decodeBatch,
   decodeBirth,
+  decodeEvents,
   decodeLink,
   decodeReport,
+  type Events,
   encodeCommand,
   encodeTime,
   type FieldCommand,
+  type FieldEvent,
   type Report,
 } from './wire.ts';
 
 /** Topics the fleet listens to. */
-export const SUBSCRIPTIONS = [Leaf.Birth, Leaf.Link, Leaf.Report, Leaf.Ack].map((leaf) => `${TOPIC_ROOT}/+/${leaf}`);
+export const SUBSCRIPTIONS = [Leaf.Birth, Leaf.Link, Leaf.Report, Leaf.Ack, Leaf.Event, Leaf.Log].map(
+  (leaf) => `${TOPIC_ROOT}/+/${leaf}`,
+);
 
 const MOST_CONTROLLERS = 10000;
 const ID = /^[A-Za-z0-9-]{1,32}$/;
@@ -27,6 +37,8 @@ const AFTER_TIME = 1000;
 const LIFETIME = 86400000;
 const PULSE_LIFETIME = 10000;
 const TIME_PERIOD = 3600000;
+/** Boots of a controller whose beginning is remembered. */
+const MOST_ORIGINS = 4;
 /** Complaints per minute about messages that cannot be understood. */
 const MOST_COMPLAINTS = 20;
 
@@ -38,7 +50,7 @@ export interface Reading {
 }
 
 /** What the lamp does, as last reported. */
-export interface State extends Omit<Report, 'units' | 'since' | 'time'> {
+export interface State extends Omit<Report, 'units' | 'since' | 'time' | 'counters' | 'active'> {
   /** ms UTC of the snapshot: the controller's clock, or of the arrival while it has none. */
   time: number;
   /** The controller knew the time. */
@@ -58,11 +70,54 @@ export interface Controller {
   state: State | undefined;
   /** Unit by unit in the birth's order; a value that was never read is undefined. */
   readings: (Reading | undefined)[][];
+  /** As last reported, by `Counter`, in steps of the wire; null: nobody counts. `time`: ms UTC. */
+  counters: { values: readonly (number | null)[]; time: number } | undefined;
+  /** What holds, by event code. */
+  readonly conditions: Conditions;
+  /** Which events and batches of samples have come. */
+  readonly events: Once;
+  readonly batches: Once;
+}
+
+/** What is known of a controller's past, for storing. */
+export interface Memory {
+  conditions: Condition[];
+  events: Seen[];
+  batches: Seen[];
+}
+
+/** What happened at a controller, told once. Evidence is in steps of the wire, absent where nothing was known. */
+export interface ControllerEvent extends Omit<FieldEvent, 'phase' | 'time'> {
+  boot: number;
+  phase: 'start' | 'end' | 'instant';
+  /** ms UTC */
+  time: number;
+  /** The controller knew the time; else it is computed from the uptime and the latest instant that is possible. */
+  timed: boolean;
+}
+
+/** Recorded samples, told once. */
+export interface Samples {
+  /** ms UTC of the first instant, and from one to the next. */
+  start: number;
+  period: number;
+  /** As in `LogKey.Columns`; `columnOf` says what each is. */
+  columns: readonly number[];
+  /** Instant by instant, in steps of the wire; null: missing. */
+  instants: readonly (readonly (number | null)[])[];
 }
 
 /** How a command ended. 'superseded': a later command made it pointless; 'tooLarge': more than the controller holds. */
 export type Outcome = 'done' | 'refused' | 'tooLarge' | 'expired' | 'superseded';
-export type Change = 'birth' | 'link' | 'report';
+/** 'conditions': other conditions hold, or since another time. */
+export type Change = 'birth' | 'link' | 'report' | 'conditions';
+
+/** When a boot began, ms UTC. */
+interface Origin {
+  time: number;
+  /** By the controller's own clock. */
+  exact: boolean;
+}
 
 interface Pending {
   number: number;
@@ -80,6 +135,12 @@ export class Fleet {
   private readonly pending = new Map<string, Pending[]>();
   private readonly links = new Map<string, boolean>();
   private readonly listeners = new Set<(controller: Controller, change: Change) => void>();
+  private readonly eventListeners = new Set<(controller: Controller, events: ControllerEvent[]) => void>();
+  private readonly sampleListeners = new Set<(controller: Controller, samples: Samples) => void>();
+  /** ms UTC at which boots began, by controller and boot, as well as it is known. */
+  private readonly origins = new Map<string, Map<number, Origin>>();
+  /** Counters that were set since the last report: those may be lower than before. */
+  private readonly presets = new Map<string, Set<number>>();
   private number: number;
   private complaints = 0;
   private complaintsSince = 0;
@@ -101,9 +162,21 @@ export class Fleet {
     return () => this.listeners.delete(listener);
   }
 
+  /** Calls `listener` with events that are new, in the order in which they came. @returns a function that ends it */
+  onEvents(listener: (controller: Controller, events: ControllerEvent[]) => void): () => void {
+    this.eventListeners.add(listener);
+    return () => this.eventListeners.delete(listener);
+  }
+
+  /** Calls `listener` with every batch of samples that is new. @returns a function that ends it */
+  onSamples(listener: (controller: Controller, samples: Samples) => void): () => void {
+    this.sampleListeners.add(listener);
+    return () => this.sampleListeners.delete(listener);
+  }
+
   /** Brings back a controller known from before a restart; it is offline until it says otherwise. */
-  restore(id: string, birth: Birth, bornAt: number): void {
-    this.controllers.set(id, this.create(id, birth, bornAt));
+  restore(id: string, birth: Birth, bornAt: number, memory?: Memory): void {
+    this.controllers.set(id, this.create(id, birth, bornAt, memory));
   }
 
   /** Takes one message from the broker, well-formed or not. */
@@ -117,6 +190,8 @@ export class Fleet {
     if (leaf === Leaf.Birth) this.take(topic, decodeBirth(payload), (birth) => this.birth(id, birth, retained));
     else if (leaf === Leaf.Link) this.take(topic, decodeLink(payload), (online) => this.link(id, online === 1));
     else if (leaf === Leaf.Report) this.take(topic, decodeReport(payload), (report) => this.report(topic, id, report));
+    else if (leaf === Leaf.Event) this.take(topic, decodeEvents(payload), (said) => this.happen(topic, id, said));
+    else if (leaf === Leaf.Log) this.take(topic, decodeBatch(payload), (batch) => this.record(topic, id, batch));
     else if (leaf === Leaf.Ack) this.take(topic, decodeAck(payload), (ack) => this.ack(id, ack.number, ack.code));
   }
 
@@ -165,7 +240,7 @@ export class Fleet {
     if (this.complaints++ < MOST_COMPLAINTS) this.log(`dropped a message on ${JSON.stringify(topic)}: ${reason}`);
   }
 
-  private create(id: string, birth: Birth, bornAt: number): Controller {
+  private create(id: string, birth: Birth, bornAt: number, memory?: Memory): Controller {
     return {
       id,
       birth,
@@ -174,6 +249,10 @@ export class Fleet {
       linkedAt: this.clock.now(),
       state: undefined,
       readings: unread(birth),
+      counters: undefined,
+      conditions: new Conditions(memory?.conditions),
+      events: new Once(memory?.events),
+      batches: new Once(memory?.batches),
     };
   }
 
@@ -188,6 +267,8 @@ export class Fleet {
       known.readings = unread(birth);
     }
     if (describe(controller.birth) !== describe(birth)) controller.bornAt = this.clock.now();
+    // Boots only count up: another board has taken the place of this one.
+    if (birth.boot < controller.birth.boot) this.forget(controller, 0);
     controller.birth = birth;
     // Report numbers may start again; a retained birth says nothing new about them.
     if (!retained && controller.state) controller.state.number = undefined;
@@ -225,7 +306,7 @@ export class Fleet {
     // What is left from an earlier boot is history, and so is what was overtaken.
     if (report.boot !== undefined && report.boot !== birth.boot) return;
     if (report.number !== undefined && state?.number !== undefined && report.number <= state.number) return;
-    const { units = [], since, time: seconds, ...rest } = report;
+    const { units = [], since, time: seconds, counters, active, ...rest } = report;
     const misfit = units.some(
       (unit, i) => i >= birth.units.length || (unit && unit.length !== birth.units[i][2].length + 1),
     );
@@ -241,6 +322,11 @@ export class Fleet {
         if (value !== null) controller.readings[i][j] = { value, time: time - age * 1000 };
       });
     });
+    // A board that cannot count its boots begins its numbers again.
+    if (birth.boot === 0 && (rest.uptime ?? 0) < (state?.uptime ?? 0)) this.forget(controller, 0);
+    if (rest.uptime !== undefined) this.bound(id, birth.boot, time - rest.uptime * 1000, seconds !== undefined);
+    if (counters) this.count(controller, counters, time);
+    const changed = birth.events !== undefined && controller.conditions.hold(active ?? [], time);
     const same =
       state !== undefined &&
       (['command', 'reason', 'reference', 'program', 'sensor'] as const).every((key) => state[key] === rest[key]);
@@ -252,6 +338,93 @@ export class Fleet {
       since: since === undefined ? held : since * 1000,
     };
     this.tell(controller, 'report');
+    if (changed) this.tell(controller, 'conditions');
+  }
+
+  /** Takes counters as they are told: one that goes back without having been set is worth a line in the log. */
+  private count(controller: Controller, values: readonly (number | null)[], time: number): void {
+    const { id, counters } = controller;
+    const set = this.presets.get(id);
+    values.forEach((value, counter) => {
+      const before = counters?.values[counter] ?? null;
+      if (value === null || before === null || value >= before || counter === Counter.Source || set?.has(counter))
+        return;
+      this.log(`${id} has counter ${counter} at ${value}, after ${before}, and nobody has set it`);
+    });
+    this.presets.delete(id);
+    controller.counters = { values, time };
+  }
+
+  private preset(id: string, counters: readonly number[]): void {
+    const set = this.presets.get(id) ?? new Set();
+    for (const counter of counters) set.add(counter);
+    this.presets.set(id, set);
+  }
+
+  private happen(topic: string, id: string, { boot, events }: Events): void {
+    const controller = this.controllers.get(id);
+    if (!controller) {
+      this.complain(topic, 'events before the birth');
+      return;
+    }
+    const fresh = events.filter(({ number }) => controller.events.take(boot, number));
+    const known = fresh.filter(({ unit }) => unit === undefined || unit < controller.birth.units.length);
+    if (known.length < fresh.length) this.complain(topic, 'an event of a unit that the birth did not announce');
+    if (known.length === 0) return;
+    for (const { time, uptime } of events) if (time !== undefined) this.bound(id, boot, (time - uptime) * 1000, true);
+    const latest = Math.max(...events.map(({ uptime }) => uptime));
+    this.bound(id, boot, this.endOf(controller, boot) - latest * 1000, false);
+    const began = this.origins.get(id)?.get(boot)?.time ?? 0;
+    const told = known.map((event): ControllerEvent => {
+      const time = event.time === undefined ? began + event.uptime * 1000 : event.time * 1000;
+      return { ...event, boot, phase: PHASES[event.phase], time, timed: event.time !== undefined };
+    });
+    let changed = false;
+    for (const { code, unit = null, phase, time, first } of told) {
+      if (controller.conditions.happened(code, unit, phase, time)) changed = true;
+      if (code === EventCode.CounterPreset && first !== undefined) this.preset(id, [first]);
+    }
+    for (const listener of [...this.eventListeners]) listener(controller, told);
+    if (changed) this.tell(controller, 'conditions');
+  }
+
+  private record(topic: string, id: string, batch: Batch): void {
+    const controller = this.controllers.get(id);
+    if (!controller) {
+      this.complain(topic, 'samples before the birth');
+      return;
+    }
+    const { boot, number, columns, count, samples, start, period } = batch;
+    const instants = decodeSamples(columns, count, samples);
+    if (instants instanceof Error) {
+      this.complain(topic, instants.message);
+      return;
+    }
+    if (!controller.batches.take(boot, number)) return;
+    const told = { start: start * 1000, period: period * 1000, columns, instants };
+    for (const listener of [...this.sampleListeners]) listener(controller, told);
+  }
+
+  /** @returns ms UTC by which a boot was over at the latest */
+  private endOf({ id, birth }: Controller, boot: number): number {
+    const next = boot === birth.boot ? undefined : this.origins.get(id)?.get(birth.boot)?.time;
+    return next ?? this.clock.now();
+  }
+
+  /** Learns when a boot began: the controller's own clock knows, without it the earliest that was possible counts. */
+  private bound(id: string, boot: number, time: number, exact: boolean): void {
+    const boots = this.origins.get(id) ?? new Map<number, Origin>();
+    const known = boots.get(boot);
+    if (exact || !known || (!known.exact && time < known.time)) boots.set(boot, { time, exact });
+    while (boots.size > MOST_ORIGINS) boots.delete(boots.keys().next().value as number);
+    this.origins.set(id, boots);
+  }
+
+  private forget(controller: Controller, boot: number): void {
+    controller.events.forgetFrom(boot);
+    controller.batches.forgetFrom(boot);
+    this.origins.delete(controller.id);
+    controller.counters = undefined;
   }
 
   private ack(id: string, number: number, code: AckCode): void {
@@ -261,8 +434,10 @@ export class Fleet {
       this.sendTime(id);
       pending.cancel();
       pending.cancel = this.clock.after(AFTER_TIME, () => this.send(id, pending));
-    } else if (code === AckCode.Done) this.settle(id, pending, 'done');
-    else this.settle(id, pending, FAILURES[code] ?? 'refused');
+    } else if (code === AckCode.Done) {
+      this.preset(id, sets(pending.command));
+      this.settle(id, pending, 'done');
+    } else this.settle(id, pending, FAILURES[code] ?? 'refused');
   }
 
   private sendAll(id: string): void {
@@ -319,8 +494,14 @@ function unread({ units }: Birth): Controller['readings'] {
 
 /** What a birth says of the product, apart from how often it was started and what it was told to keep. */
 function describe(birth: Birth): string {
-  return JSON.stringify({ ...birth, boot: 0, reset: 0, timetable: 0 });
+  return JSON.stringify({ ...birth, boot: 0, reset: 0, timetable: 0, monitoring: 0 });
 }
+
+const PHASES: Record<number, ControllerEvent['phase']> = {
+  [Phase.End]: 'end',
+  [Phase.Start]: 'start',
+  [Phase.Instant]: 'instant',
+};
 
 const FAILURES: { [code: number]: Outcome } = { [AckCode.Expired]: 'expired', [AckCode.TooLarge]: 'tooLarge' };
 
@@ -329,14 +510,26 @@ function replaces(command: FieldCommand, other: FieldCommand): boolean {
   if (commands.includes(command.kind) && commands.includes(other.kind)) {
     return command.start === undefined || other.start !== undefined;
   }
+  if (command.kind === CommandKind.Counters) return sets(other).every((counter) => sets(command).includes(counter));
   return command.kind === other.kind && command.sensor === other.sensor;
 }
 
+/** @returns the counters that a command sets */
+const sets = ({ counters = [] }: FieldCommand): number[] => counters.filter((_, i) => i % 2 === 0);
+
+/** Settings: they are sent until the controller has them. */
+const LASTING = [CommandKind.Timetable, CommandKind.DefaultLevel, CommandKind.Monitoring, CommandKind.Counters];
+
 /** @returns ms UTC after which the command is no longer sent. */
 function endOf({ kind, expiration }: FieldCommand, givenAt: number): number {
-  if (kind === CommandKind.Timetable || kind === CommandKind.DefaultLevel) return Number.POSITIVE_INFINITY;
+  if (LASTING.includes(kind)) return Number.POSITIVE_INFINITY;
   if (expiration !== undefined) return expiration * 1000;
   return givenAt + (kind === CommandKind.Sensor ? PULSE_LIFETIME : LIFETIME);
+}
+
+/** @returns what has to be remembered of a controller over a restart */
+export function memoryOf({ conditions, events, batches }: Controller): Memory {
+  return { conditions: conditions.all(), events: events.seen, batches: batches.seen };
 }
 
 /** Takes every command back: the lamp returns to its program or default level. */

@@ -2,7 +2,7 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '../clock.ts';
-import type { Controller, Fleet } from '../fleet.ts';
+import { type Controller, type Fleet, type Memory, memoryOf } from '../fleet.ts';
 import type { Json, Store } from '../store/store.ts';
 import type { Birth } from '../wire.ts';
 import type { AttributeSpec } from './attributes.ts';
@@ -110,7 +110,7 @@ export class Model {
       const record = json as unknown as ControllerRecord;
       const id = key.slice('devices/'.length);
       this.add(id, record);
-      this.fleet.restore(id, record.birth, record.bornAt);
+      this.fleet.restore(id, record.birth, record.bornAt, stored.get(`past/${id}`) as Memory | undefined);
     }
     const gateway = stored.get('gateway') as unknown as DeviceRecord | undefined;
     this.gateway = gateway ?? { address: randomUUID(), created: this.clock.now(), values: {} };
@@ -118,7 +118,10 @@ export class Model {
     this.seat = { ...this.seat, values: this.gateway.values };
     this.fleet.onChange((controller, change) => {
       if (change === 'birth') this.register(controller);
+      else if (change === 'conditions') this.remember(controller);
     });
+    this.fleet.onEvents((controller) => this.remember(controller));
+    this.fleet.onSamples((controller) => this.remember(controller));
   }
 
   /** @returns the gateway first, then the controllers in the order in which they appeared. */
@@ -384,6 +387,15 @@ export class Model {
     const own = this.view(controller.id).functions.filter(({ id }) => Object.hasOwn(SENSORS, id));
     this.sensors.learn(own.map(({ id }) => `${record.address}/${id}`));
     this.save(controller.id);
+  }
+
+  /** What happened counts once, after a restart too. */
+  private async remember(controller: Controller): Promise<void> {
+    try {
+      await this.store.save(`past/${controller.id}`, memoryOf(controller));
+    } catch (error) {
+      this.log(`cannot store what happened at ${controller.id}: ${(error as Error).message}`);
+    }
   }
 
   private add(id: string, record: ControllerRecord): void {
