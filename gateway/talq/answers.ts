@@ -1,4 +1,5 @@
 /** Answers to writes, kept for a while: a repeated request gets the first one's answer and does nothing again. */
+import { createHash } from 'node:crypto';
 import type { Clock } from '../clock.ts';
 
 export interface Answer {
@@ -6,12 +7,24 @@ export interface Answer {
   body?: unknown;
 }
 
+/** Answers kept for one CMS, and characters of all their bodies. */
 const MOST = 1000;
+const MOST_CHARACTERS = 16777216;
 /** ms */
 const LIFETIME = 3600000;
 
+interface Kept {
+  /** Digest of what was asked. */
+  request: string;
+  time: number;
+  answer: Promise<Answer>;
+  characters: number;
+}
+
+/** Of one CMS, so that no other can push them out. */
 export class Answers {
-  private readonly kept = new Map<string, { request: string; time: number; answer: Promise<Answer> }>();
+  private readonly kept = new Map<string, Kept>();
+  private characters = 0;
 
   constructor(private readonly clock: Clock) {}
 
@@ -21,20 +34,38 @@ export class Answers {
    */
   once(key: string | undefined, request: string, act: () => Promise<Answer>): Promise<Answer> {
     if (key === undefined) return act();
+    const digest = createHash('sha256').update(request).digest('base64');
     const now = this.clock.now();
     const known = this.kept.get(key);
-    if (known?.request === request && now - known.time < LIFETIME) return known.answer;
-    const answer = act();
-    this.kept.delete(key);
-    this.kept.set(key, { request, time: now, answer });
+    if (known?.request === digest && now - known.time < LIFETIME) return known.answer;
+    const entry: Kept = { request: digest, time: now, answer: act(), characters: 0 };
+    this.forget(key);
+    this.kept.set(key, entry);
+    this.shrink();
+    entry.answer.then(
+      ({ body }) => {
+        if (body === undefined || this.kept.get(key) !== entry) return;
+        entry.characters = JSON.stringify(body).length;
+        this.characters += entry.characters;
+        this.shrink();
+      },
+      (error) => {
+        // What broke inside may work the next time; what was refused is refused again.
+        if ((!('messages' in error) || error.status >= 500) && this.kept.get(key) === entry) this.forget(key);
+      },
+    );
+    return entry.answer;
+  }
+
+  private shrink(): void {
     for (const [oldest] of this.kept) {
-      if (this.kept.size <= MOST) break;
-      this.kept.delete(oldest);
+      if (this.kept.size <= MOST && this.characters <= MOST_CHARACTERS) return;
+      this.forget(oldest);
     }
-    // What broke inside may work the next time; what was refused is refused again.
-    answer.catch((error) => {
-      if (!('messages' in error) || error.status >= 500) this.kept.delete(key);
-    });
-    return answer;
+  }
+
+  private forget(key: string): void {
+    this.characters -= this.kept.get(key)?.characters ?? 0;
+    this.kept.delete(key);
   }
 }

@@ -3,7 +3,8 @@ import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Clock } from '../clock.ts';
 import type { Fleet } from '../fleet.ts';
-import { type Answer, Answers } from './answers.ts';
+import { openServer, type Tls } from '../http-server.ts';
+import type { Answer } from './answers.ts';
 import type { Assign } from './assign.ts';
 import { addControlRoutes } from './control-api.ts';
 import { type Job, settle, tellWhenDone } from './dispatch.ts';
@@ -14,7 +15,8 @@ import { addGroupRoutes } from './groups-api.ts';
 import type { Library } from './library.ts';
 import type { DeviceView } from './model.ts';
 import { give, toOrders } from './override.ts';
-import { answer, applyRules, type Callers, LONGEST_BODY, toRefusal } from './protocol.ts';
+import type { Callers } from './peers.ts';
+import { answer, applyRules, LONGEST_BODY, toRefusal } from './protocol.ts';
 import {
   AttributeBody,
   AttributeParams,
@@ -54,12 +56,15 @@ export function buildApi(options: {
   dayOffset: number;
   /** Resolves when everything that was changed is durable. */
   saved(): Promise<void>;
+  longestBody?: number;
+  /** Absent: plain HTTP. */
+  tls?: Tls;
   log(line: string): void;
 }) {
-  const { library, groups, types, timetables, fleet, clock, callers, log } = options;
-  const answers = new Answers(clock);
+  const { library, groups, types, timetables, fleet, clock, callers, tls, log, longestBody = LONGEST_BODY } = options;
   const app = Fastify({
-    bodyLimit: LONGEST_BODY,
+    bodyLimit: longestBody,
+    serverFactory: (handler) => openServer(handler, tls, log),
     forceCloseConnections: true,
     exposeHeadRoutes: false,
     routerOptions: { ignoreTrailingSlash: true, ignoreDuplicateSlashes: true, maxParamLength: 4096 },
@@ -68,7 +73,7 @@ export function buildApi(options: {
       answer(reply as FastifyReply, status, messages);
     },
   }).withTypeProvider<TypeBoxTypeProvider>();
-  applyRules(app, callers, log);
+  applyRules(app, { callers, longestBody, revocations: tls?.revocations, log });
   app.addHook('onSend', async (request) => {
     // What is told of now will be so after a restart too.
     if (request.method === 'GET') await options.saved().catch(() => {});
@@ -98,7 +103,7 @@ export function buildApi(options: {
     const { clientAddress, talqRequestId } = request.query as Record<string, string | undefined>;
     const key = talqRequestId && `${clientAddress} ${talqRequestId}`.toLowerCase();
     const what = `${request.method} ${request.url.split('?')[0]} ${JSON.stringify(request.body)}`;
-    const { status, body } = await answers.once(key, what, async () => {
+    const { status, body } = await request.peer.answers.once(key, what, async () => {
       const done = await act();
       await options.saved().catch((error: Error) => {
         log(`cannot store what a request changed: ${error.message}`);

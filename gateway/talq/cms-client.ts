@@ -4,7 +4,7 @@
  */
 import { Agent, type IncomingMessage, type RequestOptions, request } from 'node:http';
 import { Agent as TlsAgent, request as tlsRequest } from 'node:https';
-import type { SecureContextOptions } from 'node:tls';
+import type { ConnectionOptions, SecureContextOptions } from 'node:tls';
 import { promisify } from 'node:util';
 import { gunzip, inflate } from 'node:zlib';
 import { VERSION } from './protocol.ts';
@@ -31,18 +31,23 @@ export class CmsError extends Error {
   }
 }
 
+/** Keys and authorities, and what is asked of the CMS's certificate beyond them. */
+export interface ClientTls extends SecureContextOptions {
+  checkServerIdentity?: ConnectionOptions['checkServerIdentity'];
+}
+
 export class CmsClient {
   private readonly plain = new Agent({ keepAlive: true, maxSockets: MOST_SOCKETS });
   private secure: TlsAgent;
   private readonly stopping = new AbortController();
 
   /** @param tls how both sides prove who they are; renewed by `useTls` */
-  constructor(tls: SecureContextOptions = {}) {
+  constructor(tls: ClientTls = {}) {
     this.secure = agentOf(tls);
   }
 
   /** New connections use these keys and authorities. */
-  useTls(tls: SecureContextOptions): void {
+  useTls(tls: ClientTls): void {
     this.secure.destroy();
     this.secure = agentOf(tls);
   }
@@ -133,7 +138,7 @@ export class CmsClient {
   }
 }
 
-function agentOf(tls: SecureContextOptions): TlsAgent {
+function agentOf(tls: ClientTls): TlsAgent {
   return new TlsAgent({ ...tls, minVersion: 'TLSv1.2', keepAlive: true, maxSockets: MOST_SOCKETS });
 }
 

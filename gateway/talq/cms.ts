@@ -6,6 +6,9 @@ import { randomUUID } from 'node:crypto';
 import type { Clock } from '../clock.ts';
 import type { Fleet } from '../fleet.ts';
 import type { Store } from '../store/store.ts';
+import { type ClientCertificate, isCertificate } from '../tls/client-certificate.ts';
+import { Answers } from './answers.ts';
+import { Budget } from './budget.ts';
 import { type CmsClient, CmsError } from './cms-client.ts';
 import { GATEWAY_CLASS } from './functions.ts';
 import { type DeviceView, type Model, NIL, type Seat } from './model.ts';
@@ -41,10 +44,14 @@ interface CmsRecord {
   newCmsAt?: number;
   /** The gateway's own controller types by their address, as they were announced, as JSON. */
   types?: Record<string, string>;
+  /** Subject of the client certificate that the CMS came with first. */
+  certificate?: string;
 }
 
 export interface ConnectionOptions {
   cmsUri: string;
+  /** The client certificate that the operator expects; absent: the one that comes first. */
+  certificate?: string;
   model: Model;
   fleet: Fleet;
   store: Store;
@@ -57,12 +64,16 @@ export interface ConnectionOptions {
   attached(): void;
   /** Another CMS was attached after this one. */
   newCmsAttached(): void;
+  /** The CMS has set or cleared the URI of its revocation list. */
+  crlUrn(uri: string): void;
   log(line: string): void;
 }
 
 export class CmsConnection implements Peer, Seat {
   /** The devices as this CMS sees them. */
   readonly model: Model;
+  readonly answers: Answers;
+  readonly budget = new Budget();
   private record: CmsRecord;
   private running = false;
   private stopped = false;
@@ -77,6 +88,7 @@ export class CmsConnection implements Peer, Seat {
   constructor(private readonly options: ConnectionOptions) {
     this.record = this.fresh();
     this.model = options.model.seenBy(this);
+    this.answers = new Answers(options.clock);
     options.model.seats.push(this);
   }
 
@@ -100,6 +112,7 @@ export class CmsConnection implements Peer, Seat {
       if (change === 'birth') this.wake();
     });
     this.running = true;
+    this.options.crlUrn(this.crlUrn);
     this.finished = this.run();
   }
 
@@ -131,6 +144,24 @@ export class CmsConnection implements Peer, Seat {
     return this.record.cmsAddress !== NIL && clientAddress.toLowerCase() === this.record.cmsAddress;
   }
 
+  /** Source: TALQ 2.7.1 §3.6; that a certificate and a clientAddress belong together is this gateway's rule. */
+  admits(certificate: ClientCertificate): boolean {
+    const { subject } = certificate;
+    const { certificate: expected, model } = this.options;
+    if (expected !== undefined) return isCertificate(certificate, expected);
+    if (this.record.certificate !== undefined) return this.record.certificate === subject;
+    const connections = model.seats.filter((seat) => seat instanceof CmsConnection);
+    if (connections.some((one) => one.record.certificate === subject)) return false;
+    this.record.certificate = subject;
+    this.log(`its certificate is from now on that of ${subject}`);
+    void this.save();
+    return true;
+  }
+
+  private get crlUrn(): string {
+    return String(this.record.values['gateway/crlUrn']?.value ?? '');
+  }
+
   get attaching(): boolean {
     return !this.record.attached;
   }
@@ -138,6 +169,7 @@ export class CmsConnection implements Peer, Seat {
   configured(): void {
     this.configuredAlready = true;
     this.onConfigured();
+    this.options.crlUrn(this.crlUrn);
   }
 
   joined(): void {
@@ -158,6 +190,7 @@ export class CmsConnection implements Peer, Seat {
     this.generation++;
     this.completions = [];
     this.record = this.fresh();
+    this.options.crlUrn('');
     await this.options.forget(cmsAddress);
     await this.save();
     this.wake();

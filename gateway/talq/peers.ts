@@ -1,13 +1,22 @@
 /** The CMSs of this gateway, each behind its own clientAddress; one never meets what belongs to another. */
+import type { Clock } from '../clock.ts';
+import type { ClientCertificate } from '../tls/client-certificate.ts';
+import { Answers } from './answers.ts';
+import { Budget } from './budget.ts';
 import type { DeviceView, Model } from './model.ts';
-import type { Callers } from './protocol.ts';
 
 /** A CMS as the API sees it. */
 export interface Peer {
   /** The devices as this CMS sees them. */
   readonly model: Model;
+  /** What it was answered before. */
+  readonly answers: Answers;
+  /** How much of the gateway it may use at once. */
+  readonly budget: Budget;
   /** The gateway is being attached to it: only `early` routes answer. */
   readonly attaching: boolean;
+  /** @returns whether the holder of the certificate may call under this clientAddress */
+  admits(certificate: ClientCertificate): boolean;
   /** The CMS has configured the gateway's device. */
   configured(): void;
   /** These devices have done what request `origin` wanted, after it was answered with 202. */
@@ -16,9 +25,24 @@ export interface Peer {
   erase(): Promise<void>;
 }
 
-/** Open test mode: whoever calls is the CMS. @param forget forgets what any of them left */
-export function anyone(model: Model, forget: () => Promise<void>): Callers {
-  const peer: Peer = { model, attaching: false, configured: () => {}, completed: () => {}, erase: forget };
+/** Who may call. */
+export interface Callers {
+  /** @param clientAddress in lower case. @returns undefined: a stranger */
+  find(clientAddress: string): Peer | undefined;
+}
+
+/** Open test mode: whoever calls is the CMS. @param erase forgets what any of them left */
+export function anyone(model: Model, clock: Clock, erase: () => Promise<void>): Callers {
+  const peer: Peer = {
+    model,
+    answers: new Answers(clock),
+    budget: new Budget(),
+    attaching: false,
+    admits: () => true,
+    configured: () => {},
+    completed: () => {},
+    erase,
+  };
   return { find: () => peer };
 }
 

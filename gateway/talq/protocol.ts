@@ -8,15 +8,20 @@ import { deflate, gunzip, gzip, inflate, inflateRaw } from 'node:zlib';
 import Ajv from 'ajv';
 import ajvFormats from 'ajv-formats';
 import type { FastifyInstance, FastifyReply, FastifyRequest, FastifySchemaCompiler } from 'fastify';
+import { certificateOf, isRevoked } from '../tls/client-certificate.ts';
+import type { Revocations } from '../tls/revocations.ts';
 import { Refusal, refusal } from './errors.ts';
-import type { Peer } from './peers.ts';
+import type { Callers, Peer } from './peers.ts';
 import type { ErrorMessage } from './schemas.ts';
 
 /** What this gateway speaks. */
 export const VERSION = '2.7.1';
 const MINOR = 7;
-/** Bytes of the longest body, also after decompression. */
+/** Bytes of the longest body, also after decompression, unless the operator says otherwise. */
 export const LONGEST_BODY = 1048576;
+
+/** s after which a CMS that asked for too much may ask again. */
+const RETRY_AFTER = 10;
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 const WRITES = new Set(['POST', 'PUT', 'PATCH', 'DELETE']);
@@ -36,23 +41,32 @@ declare module 'fastify' {
   }
 }
 
-/** Who may call. */
-export interface Callers {
-  /** @param clientAddress in lower case. @returns undefined: a stranger */
-  find(clientAddress: string): Peer | undefined;
+/** What the rules depend on. */
+export interface Rules {
+  callers: Callers;
+  /** Bytes of the longest body after decompression. */
+  longestBody: number;
+  /** Certificates that no longer count; absent without TLS. */
+  revocations?: Revocations;
+  log(line: string): void;
 }
 
 /** Puts the rules in front of every route of `app`. */
-export function applyRules(app: FastifyInstance, callers: Callers, log: (line: string) => void): void {
+export function applyRules(app: FastifyInstance, { callers, longestBody, revocations, log }: Rules): void {
   app.decorateRequest('minor', MINOR);
   app.decorateRequest('peer');
   app.setValidatorCompiler(compileValidator());
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', { parseAs: 'buffer' }, (request: FastifyRequest, body: Buffer) =>
-    parseBody(request, body),
+    parseBody(request, body, longestBody),
   );
   app.addHook('onRequest', async (request, reply) => {
-    reply.headers({ 'talq-api-version': VERSION, 'cache-control': 'no-transform' });
+    reply.header('talq-api-version', VERSION);
+    if (!revocations) reply.header('cache-control', 'no-transform');
+    else if (isRevoked(request.raw.socket, revocations)) {
+      reply.header('connection', 'close');
+      throw refusal(403, 'genericError', 'This certificate is revoked.');
+    }
     if (request.is404) return;
     const { allow, early } = request.routeOptions.config;
     if (allow !== undefined) {
@@ -63,6 +77,10 @@ export function applyRules(app: FastifyInstance, callers: Callers, log: (line: s
     const address = checkUuid(request, 'clientAddress');
     const peer = callers.find(address);
     if (!peer) throw refusal(400, 'parameterValueNotValid', 'clientAddress is unknown to this gateway.');
+    const certificate = certificateOf(request.raw.socket);
+    if (certificate && !peer.admits(certificate)) {
+      throw refusal(403, 'genericError', 'This clientAddress belongs to another certificate.');
+    }
     request.peer = peer;
     if (peer.attaching && !early) {
       throw refusal(403, 'genericError', 'The gateway is still being attached to its CMS.');
@@ -74,6 +92,10 @@ export function applyRules(app: FastifyInstance, callers: Callers, log: (line: s
     }
     if (query.talqOriginRequestId !== undefined) checkUuid(request, 'talqOriginRequestId');
     encodingOf(request);
+    await takeTurn(request, reply, longestBody);
+  });
+  app.addHook('onResponse', async ({ peer, routeOptions }, reply) => {
+    peer?.budget.learn(routeOptions.url ?? '', Number(reply.getHeader('content-length') ?? 0));
   });
   app.addHook('onSend', async (request, reply, payload) => encode(request, reply, payload));
   app.setNotFoundHandler((request) => {
@@ -90,6 +112,21 @@ export function applyRules(app: FastifyInstance, callers: Callers, log: (line: s
 export function answer(reply: FastifyReply, status: number, body?: unknown): FastifyReply {
   reply.code(status);
   return body === undefined ? reply.send() : reply.type('application/json; charset=utf-8').send(JSON.stringify(body));
+}
+
+/** Waits until the CMS has room for another request, and gives the room back when the answer is gone. */
+async function takeTurn(request: FastifyRequest, reply: FastifyReply, longestBody: number): Promise<void> {
+  const { headers, peer, routeOptions } = request;
+  const chunked = headers['transfer-encoding'] !== undefined;
+  const length = chunked ? longestBody : Number(headers['content-length'] ?? 0);
+  if (length > longestBody) return; // refused before anything of it is read
+  const leave = await peer.budget.enter(routeOptions.url ?? '', length);
+  if (!leave) {
+    reply.header('retry-after', RETRY_AFTER);
+    throw refusal(429, 'genericError', 'This CMS asks for too much at once.');
+  }
+  if (reply.raw.destroyed) leave();
+  else reply.raw.once('close', leave);
 }
 
 function checkVersion(request: FastifyRequest, reply: FastifyReply): void {
@@ -126,11 +163,11 @@ const unpackRaw = promisify<Buffer, { maxOutputLength: number }, Buffer>(inflate
 const packGzip = promisify<Buffer, Buffer>(gzip);
 const packZlib = promisify<Buffer, Buffer>(deflate);
 
-async function parseBody(request: FastifyRequest, body: Buffer): Promise<unknown> {
+async function parseBody(request: FastifyRequest, body: Buffer, longest: number): Promise<unknown> {
   const media = request.headers['content-type']?.split(';')[0].trim().toLowerCase();
   if (media && media !== 'application/json') throw refusal(415, 'genericError', 'Content-Type is application/json.');
   const encoding = encodingOf(request);
-  const limit = { maxOutputLength: LONGEST_BODY };
+  const limit = { maxOutputLength: longest };
   try {
     let bytes = body;
     if (encoding === 'gzip') bytes = await unpackGzip(body, limit);

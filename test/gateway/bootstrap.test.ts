@@ -275,7 +275,10 @@ describe('the gateway and its CMS', () => {
   });
 
   it('needs permission for plain HTTP', async () => {
-    await assert.rejects(start({ insecureHttp: false }), /TLS, which is not part of this version.*--insecure-http/);
+    await assert.rejects(
+      start({ insecureHttp: false }),
+      / is reached over TLS, which needs a certificate; .*--insecure-http/,
+    );
     await assert.rejects(start({ cms: [{ uri: 'ftp://cms.example' }] }), /needs an http or https URI/);
   });
 });

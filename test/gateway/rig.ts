@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { Agent, request } from 'node:http';
+import { Agent as TlsAgent, type AgentOptions as TlsAgentOptions, request as tlsRequest } from 'node:https';
 import { deflateSync, gunzipSync, gzipSync, inflateSync } from 'node:zlib';
 import { Decoder, Encoder } from 'cbor-x';
 import { connectAsync, type MqttClient } from 'mqtt';
@@ -33,6 +34,8 @@ export interface Call {
   /** sent as it is instead of `body` */
   raw?: string | Buffer;
   encoding?: 'gzip' | 'deflate';
+  /** the client's certificate, key and authorities */
+  tls?: TlsAgentOptions;
   /** the request breaks the official document on purpose */
   bad?: boolean;
 }
@@ -205,6 +208,7 @@ export class Rig {
   readonly log: string[] = [];
   readonly controllers: Controller[] = [];
   private readonly agent = new Agent({ keepAlive: true, maxSockets: 4 });
+  private readonly agents = new Map<TlsAgentOptions, TlsAgent>();
   gateway!: Gateway;
 
   static async start(options: Partial<GatewayOptions> = {}): Promise<Rig> {
@@ -286,7 +290,7 @@ export class Rig {
       for (const one of [value].flat()) if (one !== undefined) search.append(name, one);
     const packed =
       body === undefined || !options.encoding ? body : options.encoding === 'gzip' ? gzipSync(body) : deflateSync(body);
-    const reply = await this.send(method, `${BASE}${path}?${search}`, headers, packed);
+    const reply = await this.send(method, `${BASE}${path}?${search}`, headers, packed, options.tls);
     const violations = check(
       'gateway',
       {
@@ -306,13 +310,20 @@ export class Rig {
   }
 
   /** Sends anything to the gateway's server, unchecked. */
-  send(method: string, path: string, headers: Record<string, string>, body?: string | Buffer): Promise<Reply> {
+  send(
+    method: string,
+    path: string,
+    headers: Record<string, string>,
+    body?: string | Buffer,
+    tls?: TlsAgentOptions,
+  ): Promise<Reply> {
     const { hostname, port } = new URL(this.gateway.url);
     return new Promise((resolve, reject) => {
       const length: Record<string, string> =
         body === undefined ? {} : { 'content-length': String(Buffer.byteLength(body)) };
-      const asked = request(
-        { agent: this.agent, hostname, port, method, path, headers: { ...headers, ...length } },
+      const agent = tls ? this.secure(tls) : this.agent;
+      const asked = (tls ? tlsRequest : request)(
+        { agent, hostname, port, method, path, headers: { ...headers, ...length } },
         (answer) => {
           const chunks: Buffer[] = [];
           answer.on('data', (chunk) => chunks.push(chunk));
@@ -337,6 +348,13 @@ export class Rig {
     });
   }
 
+  /** One connection for each identity. */
+  private secure(tls: TlsAgentOptions): TlsAgent {
+    const agent = this.agents.get(tls) ?? new TlsAgent({ keepAlive: true, maxSockets: 1, ...tls });
+    this.agents.set(tls, agent);
+    return agent;
+  }
+
   /** @returns the TALQ address of a controller. */
   async address(id: string, clientAddress = CMS): Promise<string> {
     const { body } = await this.call('GET', '/devices', { query: { clientAddress } });
@@ -346,6 +364,7 @@ export class Rig {
   async close(): Promise<void> {
     for (const controller of this.controllers) await controller.close();
     this.agent.destroy();
+    for (const agent of this.agents.values()) agent.destroy();
     await this.gateway.close();
   }
 }

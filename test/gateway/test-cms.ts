@@ -1,5 +1,8 @@
 /** A small CMS for tests: takes a gateway in, remembers what it was told, and checks every message against its document. */
 import { randomUUID } from 'node:crypto';
+import { createServer } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
+import { TLSSocket } from 'node:tls';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { check } from './oas.ts';
 
@@ -28,15 +31,25 @@ export class TestCms {
   private app!: FastifyInstance;
   uri = '';
 
-  constructor(readonly cmsAddress: string = randomUUID()) {}
+  /** Subjects of the client certificates that requests came with. */
+  readonly certificates: (string | undefined)[] = [];
+
+  constructor(
+    readonly cmsAddress: string = randomUUID(),
+    private readonly tls?: { cert: Buffer; key: Buffer; ca: Buffer },
+  ) {}
 
   /** @param port 0: any free one */
   async listen(port = 0): Promise<void> {
-    this.app = Fastify({ forceCloseConnections: true });
+    const security = this.tls && { ...this.tls, requestCert: true, rejectUnauthorized: true };
+    this.app = Fastify({
+      forceCloseConnections: true,
+      serverFactory: (handler) => (security ? createTlsServer(security, handler) : createServer(handler)),
+    });
     this.app.all('/cms/*', async (request, reply) => this.take(request, reply));
     await this.app.listen({ host: '127.0.0.1', port });
     const address = this.app.server.address();
-    this.uri = `http://127.0.0.1:${typeof address === 'object' && address ? address.port : port}/cms/`;
+    this.uri = `${this.tls ? 'https' : 'http'}://127.0.0.1:${typeof address === 'object' && address ? address.port : port}/cms/`;
   }
 
   /** @returns method and path of everything received, without the query. */
@@ -58,6 +71,8 @@ export class TestCms {
     const query = request.query as Record<string, string>;
     const { method } = request;
     const received = { method, path, query, body: request.body as Received['body'] };
+    const { socket } = request.raw;
+    this.certificates.push(socket instanceof TLSSocket ? String(socket.getPeerCertificate().subject?.CN) : undefined);
     if (this.silent) {
       this.received.push(received);
       for (const resolve of this.waiting.splice(0)) resolve();
