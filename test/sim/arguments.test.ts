@@ -7,7 +7,7 @@ describe('arguments of npm start', () => {
       lamps: 6,
       port: 8090,
       broker: undefined,
-      cms: undefined,
+      cms: [],
       insecureHttp: false,
       data: undefined,
       speed: 1,
@@ -18,12 +18,12 @@ describe('arguments of npm start', () => {
 
   it('are taken as given', () => {
     const text =
-      '--lamps 12 --port 0 --broker mqtt://10.0.0.1:1884 --cms https://cms.example/ --insecure-http --data d --speed 0.5 --at 2025-12-21T16:00:00+01:00 --seed 9';
+      '--lamps 12 --port 0 --broker mqtt://10.0.0.1:1884 --cms https://cms.example/ --cms https://other.example/ --insecure-http --data d --speed 0.5 --at 2025-12-21T16:00:00+01:00 --seed 9';
     assert.deepEqual(readArguments(text.split(' ')), {
       lamps: 12,
       port: 0,
       broker: 'mqtt://10.0.0.1:1884',
-      cms: 'https://cms.example/',
+      cms: ['https://cms.example/', 'https://other.example/'],
       insecureHttp: true,
       data: 'd',
       speed: 0.5,
