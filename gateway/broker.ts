@@ -58,7 +58,7 @@ export async function openBroker(options: { host: string; port: number; log(line
 /** The gateway's own connection to the broker, its own or a foreign one. */
 export interface BrokerClient {
   /** Sends one message; while the broker is away it is lost, the fleet repeats what matters. */
-  publish(topic: string, payload: Buffer, qos: 0 | 1): void;
+  publish(topic: string, payload: Buffer, qos: 0 | 1, retain?: boolean): void;
   /** Resolves when the subscriptions hold for the first time. */
   readonly ready: Promise<void>;
   close(): Promise<void>;
@@ -114,9 +114,9 @@ export function connectBroker(options: {
   });
   client.on('message', (topic, payload, packet) => options.onMessage(topic, payload, packet.retain));
   return {
-    publish: (topic, payload, qos) => {
+    publish: (topic, payload, qos, retain = false) => {
       // Not queued while offline: an old order would reach the lamp late and out of turn.
-      if (client.connected) client.publish(topic, payload, { qos, retain: false }, () => {});
+      if (client.connected) client.publish(topic, payload, { qos, retain }, () => {});
     },
     ready,
     close: async () => {

@@ -26,8 +26,9 @@ export const SUBSCRIPTIONS = [Leaf.Birth, Leaf.Link, Leaf.Report, Leaf.Ack, Leaf
   (leaf) => `${TOPIC_ROOT}/+/${leaf}`,
 );
 
-const MOST_CONTROLLERS = 10000;
-const ID = /^[A-Za-z0-9-]{1,32}$/;
+export const MOST_CONTROLLERS = 10000;
+/** What a controller may call itself. */
+export const ID = /^[A-Za-z0-9-]{1,32}$/;
 /** ms between the first and the second sending of a command; doubled each time up to the longest. */
 const FIRST_WAIT = 5000;
 const LONGEST_WAIT = 300000;
@@ -134,6 +135,8 @@ export class Fleet {
   dropped = 0;
   private readonly pending = new Map<string, Pending[]>();
   private readonly links = new Map<string, boolean>();
+  private readonly removed = new Set<string>();
+  private readonly rosters: (() => void)[] = [];
   private readonly listeners = new Set<(controller: Controller, change: Change) => void>();
   private readonly eventListeners = new Set<(controller: Controller, events: ControllerEvent[]) => void>();
   private readonly sampleListeners = new Set<(controller: Controller, samples: Samples) => void>();
@@ -148,7 +151,7 @@ export class Fleet {
   /** @param publish sends one message; never throws, and may lose it */
   constructor(
     private readonly clock: Clock,
-    private readonly publish: (topic: string, payload: Buffer, qos: 0 | 1) => void,
+    private readonly publish: (topic: string, payload: Buffer, qos: 0 | 1, retain?: boolean) => void,
     private readonly log: (line: string) => void,
   ) {
     // Numbers go on from the time, so that they stay new after a restart without being stored.
@@ -174,9 +177,31 @@ export class Fleet {
     return () => this.sampleListeners.delete(listener);
   }
 
+  /** Calls `listener` after devices were created or deleted without a word from the field. */
+  onRoster(listener: () => void): void {
+    this.rosters.push(listener);
+  }
+
+  /** Devices were created or deleted. */
+  tellRoster(): void {
+    for (const listener of this.rosters) listener();
+  }
+
   /** Brings back a controller known from before a restart; it is offline until it says otherwise. */
   restore(id: string, birth: Birth, bornAt: number, memory?: Memory): void {
     this.controllers.set(id, this.create(id, birth, bornAt, memory));
+  }
+
+  /**
+   * Forgets a controller, and what the broker keeps of it. One that is still there is found again when it next connects.
+   */
+  remove(id: string): void {
+    for (const pending of [...(this.pending.get(id) ?? [])]) this.settle(id, pending, 'superseded');
+    this.controllers.delete(id);
+    this.presets.delete(id);
+    this.origins.delete(id);
+    this.removed.add(id);
+    for (const leaf of [Leaf.Birth, Leaf.Link]) this.publish(`${TOPIC_ROOT}/${id}/${leaf}`, Buffer.alloc(0), 1, true);
   }
 
   /** Takes one message from the broker, well-formed or not. */
@@ -240,6 +265,11 @@ export class Fleet {
     if (this.complaints++ < MOST_COMPLAINTS) this.log(`dropped a message on ${JSON.stringify(topic)}: ${reason}`);
   }
 
+  /** Of a controller that is not known; that one that was forgotten goes on talking is no riddle. */
+  private strange(topic: string, id: string, what: string): void {
+    if (!this.removed.has(id)) this.complain(topic, `${what} before the birth`);
+  }
+
   private create(id: string, birth: Birth, bornAt: number, memory?: Memory): Controller {
     return {
       id,
@@ -273,6 +303,7 @@ export class Fleet {
     // Report numbers may start again; a retained birth says nothing new about them.
     if (!retained && controller.state) controller.state.number = undefined;
     this.controllers.set(id, controller);
+    this.removed.delete(id);
     const linked = this.links.get(id) === true && !controller.online;
     if (linked) this.setLink(controller, true);
     this.sendTime(id);
@@ -299,7 +330,7 @@ export class Fleet {
   private report(topic: string, id: string, report: Report): void {
     const controller = this.controllers.get(id);
     if (!controller) {
-      this.complain(topic, 'a report before the birth');
+      this.strange(topic, id, 'a report');
       return;
     }
     const { birth, state } = controller;
@@ -364,7 +395,7 @@ export class Fleet {
   private happen(topic: string, id: string, { boot, events }: Events): void {
     const controller = this.controllers.get(id);
     if (!controller) {
-      this.complain(topic, 'events before the birth');
+      this.strange(topic, id, 'events');
       return;
     }
     const fresh = events.filter(({ number }) => controller.events.take(boot, number));
@@ -391,7 +422,7 @@ export class Fleet {
   private record(topic: string, id: string, batch: Batch): void {
     const controller = this.controllers.get(id);
     if (!controller) {
-      this.complain(topic, 'samples before the birth');
+      this.strange(topic, id, 'samples');
       return;
     }
     const { boot, number, columns, count, samples, start, period } = batch;

@@ -60,7 +60,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     if (broker) closers.push(() => broker.close());
 
     let client: BrokerClient | undefined;
-    const fleet = new Fleet(clock, (topic, payload, qos) => client?.publish(topic, payload, qos), log);
+    const fleet = new Fleet(clock, (topic, payload, qos, retain) => client?.publish(topic, payload, qos, retain), log);
     const info = { gatewayUri: '', version: version(), timeZone, location };
     const model = new Model(fleet, store, clock, info, log);
     await model.load();

@@ -6,6 +6,7 @@ import type { Fleet } from '../fleet.ts';
 import { openServer, type Tls } from '../http-server.ts';
 import type { Answer } from './answers.ts';
 import type { Assign } from './assign.ts';
+import { checkUnused, createDevices, forgotten, planReplacement } from './commissioning.ts';
 import { addControlRoutes } from './control-api.ts';
 import { type Job, settle, tellWhenDone } from './dispatch.ts';
 import { deviceReference, refusal } from './errors.ts';
@@ -29,6 +30,7 @@ import {
   FunctionBody,
   FunctionParams,
   FunctionQuery,
+  NewDeviceBodies,
   OverrideCommand,
   ServiceParams,
 } from './schemas.ts';
@@ -160,18 +162,33 @@ export function buildApi(options: {
         plan.kept.filter((entry) => entry.device === view),
       );
     }
+    for (const view of new Set(plan.dropped.map((entry) => entry.device))) {
+      await model.drop(
+        view,
+        plan.dropped.filter((entry) => entry.device === view),
+      );
+    }
+    for (const [view, hidden] of plan.hidden) await model.hide(view, hidden);
     if (plan.kept.some((entry) => entry.device.controller === undefined)) request.peer.configured();
     const assigned = await assign(request, plan.assigns);
-    const moved = plan.kept.filter(({ name }) => name === 'timeZone' || name === 'location');
+    const written = [...plan.kept, ...plan.dropped];
+    const moved = written.filter(({ name }) => name === 'timeZone' || name === 'location');
     const everywhere = moved.some(({ device }) => device.controller === undefined);
     const concerned = everywhere ? model.devices() : [...new Set(moved.map((entry) => entry.device))];
     const jobs = concerned
       .filter((view) => view.controller)
       .map((view) => ({ device: view, outcome: timetables.bring(idOf(view)) }));
     const settled = await finish(request, jobs, 'lenient');
+    for (const [view, id] of plan.identities) await model.identify(view, id);
     return { status: obeyed && assigned && settled ? 200 : 202 };
   };
   const early = { early: true };
+  /** @returns the answer to a PUT: the devices as they are now, unless lamps are still to follow. */
+  const replaced = (request: FastifyRequest, { status }: Answer, views: DeviceView[]): Answer => {
+    const { model } = request.peer;
+    if (status !== 200) return { status };
+    return { status, body: views.map(({ address }) => adapted(request, model.toDevice(device(request, address)))) };
+  };
 
   const services = (request: FastifyRequest) => describeServices(limitsOf(fleet), options.dayOffset, request.minor);
   app.get(`${BASE}/services`, { config: early }, (request, reply) => answer(reply, 200, services(request)));
@@ -231,15 +248,30 @@ export function buildApi(options: {
       return carryOut(request, plan);
     }),
   );
-  app.post(`${BASE}/devices`, { schema: { body: DeviceBodies } }, (request, reply) =>
+  app.post(`${BASE}/devices`, { schema: { body: NewDeviceBodies } }, (request, reply) =>
     write(request, reply, async () => {
-      throw refusal(422, 'serviceConstraintExceeded', 'Devices come from the field; the CMS cannot create them.');
+      const context = writer(request);
+      const { devices, fresh, plan } = await createDevices(context, request.body);
+      await request.peer.created(fresh);
+      fleet.tellRoster();
+      // What lamps are to be told waits for them; the CMS needs the addresses now.
+      const { model, owner } = context;
+      for (const view of fresh) {
+        const kept = plan.kept.filter((entry) => entry.device === view);
+        await model.keep(view, owner, kept);
+      }
+      await Promise.all(plan.assigns.map((one) => model.assign(idOf(one.device), owner, one.calendar)));
+      return { status: 201, body: devices.map((view) => adapted(request, model.toDevice(view))) };
     }),
   );
   app.put(`${BASE}/devices`, { schema: { body: DeviceBodies } }, (request, reply) =>
     write(request, reply, async () => {
-      for (const body of request.body) device(request, body.address);
-      throw refusal(422, 'serviceConstraintExceeded', 'Devices cannot be replaced in this version; use PATCH.');
+      const views = request.body.map((body) => device(request, body.address));
+      const plan = emptyPlan();
+      views.forEach((view, i) => {
+        merge(plan, planReplacement(writer(request), view, request.body[i]));
+      });
+      return replaced(request, await carryOut(request, plan), views);
     }),
   );
   app.get(`${BASE}/devices/count`, { schema: { querystring: CountQuery } }, (request, reply) =>
@@ -262,14 +294,38 @@ export function buildApi(options: {
         return carryOut(request, planDevice(writer(request), view, request.body));
       }),
   );
+  // TALQ's text has PUT of one device, function and attribute, its document only PATCH: both are taken.
+  app.put(`${BASE}/devices/:deviceAddress`, { schema: { params: DeviceParams, body: DeviceBody } }, (request, reply) =>
+    write(request, reply, async () => {
+      const view = device(request, request.params.deviceAddress);
+      const done = await carryOut(request, planReplacement(writer(request), view, request.body));
+      const { status, body } = replaced(request, done, [view]);
+      return { status, body: (body as unknown[] | undefined)?.[0] };
+    }),
+  );
+  app.put(
+    `${BASE}/devices/:deviceAddress/:functionId`,
+    { schema: { params: FunctionParams, body: FunctionBody } },
+    (request, reply) =>
+      write(request, reply, async () => {
+        const view = device(request, request.params.deviceAddress);
+        const spec = functionOf(view, request.params.functionId);
+        const plan = planFunction(writer(request), view, spec, request.body);
+        plan.dropped.push(...forgotten(writer(request), view, spec, request.body, plan));
+        return carryOut(request, plan);
+      }),
+  );
   app.delete(`${BASE}/devices/:deviceAddress`, { schema: { params: DeviceParams } }, (request, reply) =>
     write(request, reply, async () => {
       const view = device(request, request.params.deviceAddress);
-      const reference = deviceReference(view.address);
-      if (view.controller) {
-        throw refusal(422, 'serviceConstraintExceeded', 'A controller in the field cannot be deleted.', reference);
-      }
       const deleted = request.peer.model.toDevice(view);
+      if (view.controller) {
+        checkUnused(writer(request), view);
+        await request.peer.model.remove(view);
+        await request.peer.deleted(view.address);
+        fleet.tellRoster();
+        return { status: 200, body: adapted(request, deleted) };
+      }
       await request.peer.erase();
       return { status: 200, body: deleted };
     }),
@@ -306,17 +362,18 @@ export function buildApi(options: {
       );
     },
   );
-  app.patch(
-    `${BASE}/devices/:deviceAddress/:functionId/:attributeName`,
-    { schema: { params: AttributeParams, body: AttributeBody } },
-    (request, reply) =>
+  app.route<{ Params: AttributeParams; Body: AttributeBody }>({
+    method: ['PATCH', 'PUT'],
+    url: `${BASE}/devices/:deviceAddress/:functionId/:attributeName`,
+    schema: { params: AttributeParams, body: AttributeBody },
+    handler: (request, reply) =>
       write(request, reply, async () => {
         const view = device(request, request.params.deviceAddress);
         const spec = functionOf(view, request.params.functionId);
         const attribute = attributeOf(view, spec, request.params.attributeName);
         return carryOut(request, planAttribute(writer(request), view, spec, attribute, request.body));
       }),
-  );
+  });
   app.post(`${BASE}/override-commands`, { schema: { body: OverrideCommand } }, (request, reply) =>
     write(request, reply, async () => {
       const context = writer(request);
@@ -339,9 +396,9 @@ export function buildApi(options: {
     '/device-classes/:className': ['GET'],
     '/devices': ['GET', 'POST', 'PUT', 'PATCH'],
     '/devices/count': ['GET'],
-    '/devices/:deviceAddress': ['GET', 'PATCH', 'DELETE'],
-    '/devices/:deviceAddress/:functionId': ['GET', 'PATCH'],
-    '/devices/:deviceAddress/:functionId/:attributeName': ['GET', 'PATCH'],
+    '/devices/:deviceAddress': ['GET', 'PUT', 'PATCH', 'DELETE'],
+    '/devices/:deviceAddress/:functionId': ['GET', 'PUT', 'PATCH'],
+    '/devices/:deviceAddress/:functionId/:attributeName': ['GET', 'PUT', 'PATCH'],
     '/override-commands': ['POST'],
   };
   for (const [path, methods] of Object.entries(paths)) {

@@ -53,11 +53,11 @@ export class CmsClient {
   }
 
   /**
-   * Sends JSON. @returns the JSON of the answer, undefined without a body. Throws a CmsError, whatever happens: the
+   * Sends JSON, nothing when `content` is undefined. @returns the JSON of the answer, undefined without a body. Throws a CmsError, whatever happens: the
    * message names method and path, never the query.
    */
   async ask(method: string, url: string, content: unknown): Promise<unknown> {
-    const body = Buffer.from(JSON.stringify(content));
+    const body = Buffer.from(content === undefined ? '' : JSON.stringify(content));
     let target = new URL(url);
     for (let redirects = 0; ; redirects++) {
       const name = `${method} ${target.pathname}`;
@@ -109,7 +109,7 @@ export class CmsClient {
       agent: secure ? this.secure : this.plain,
       signal,
       headers: {
-        'content-type': 'application/json',
+        ...(body.length > 0 ? { 'content-type': 'application/json' } : {}),
         'content-length': body.length,
         'talq-api-version': VERSION,
         ...(secure ? {} : { 'cache-control': 'no-transform' }),

@@ -111,6 +111,7 @@ export class CmsConnection implements Peer, Seat {
     this.options.fleet.onChange((_controller, change) => {
       if (change === 'birth') this.wake();
     });
+    this.options.fleet.onRoster(() => this.wake());
     this.running = true;
     this.options.crlUrn(this.crlUrn);
     this.finished = this.run();
@@ -308,7 +309,7 @@ export class CmsConnection implements Peer, Seat {
 
   private news(): boolean {
     if (this.record.services !== JSON.stringify(this.options.services())) return true;
-    if (this.changedTypes().length > 0) return true;
+    if (this.changedTypes().length > 0 || this.gone().length > 0) return true;
     return this.model.devices().some((view) => this.record.devices[view.address] !== view.className);
   }
 
@@ -317,6 +318,7 @@ export class CmsConnection implements Peer, Seat {
     const { model } = this;
     await this.announceServices();
     await this.announceTypes();
+    await this.withdraw();
     const changed = model.devices().filter((view) => this.record.devices[view.address] !== view.className);
     if (changed.length === 0) return;
     await this.announceClasses(false);
@@ -339,6 +341,33 @@ export class CmsConnection implements Peer, Seat {
       );
       await this.note(some);
     }
+  }
+
+  /** @returns the addresses of devices that the CMS knows, and that are no more. */
+  private gone(): string[] {
+    return Object.keys(this.record.devices).filter((address) => !this.model.find(address));
+  }
+
+  private async withdraw(): Promise<void> {
+    for (const address of this.gone()) {
+      try {
+        await this.request('DELETE', `devices/${address}`, undefined);
+      } catch (error) {
+        // The CMS may keep its own picture of a device that it needs; it was told.
+        if (!(error as CmsError).final || (error as CmsError).status === 403) throw error;
+        if ((error as CmsError).status !== 404) this.log((error as Error).message);
+      }
+      await this.deleted(address);
+    }
+  }
+
+  async created(devices: DeviceView[]): Promise<void> {
+    await this.note(devices);
+  }
+
+  async deleted(address: string): Promise<void> {
+    delete this.record.devices[address];
+    await this.save();
   }
 
   /** These devices are known to the CMS. */

@@ -128,6 +128,14 @@ export class Groups {
     return groups.map(({ address }) => groupReference(address));
   }
 
+  /** @returns the groups of an owner that have the device, or something of it. @param device address in lower case */
+  mentioning(owner: string, device: string): Reference[] {
+    const mentions = ({ resource, address }: Reference): boolean =>
+      resource === 'devices' && address.split('/')[0].toLowerCase() === device;
+    const groups = [...this.of(owner).values()].filter(({ members }) => members.some(mentions));
+    return groups.map(({ address }) => groupReference(address));
+  }
+
   /**
    * @returns what the reference means in the end: itself, or all that is in the group and in the groups in it, each once.
    * Throws a Refusal when there is no such group.

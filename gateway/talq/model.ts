@@ -44,7 +44,11 @@ export interface DeviceView {
   address: string;
   className: string;
   functions: FunctionSpec[];
+  /** Every function of its class, those included that a CMS took out of its view. */
+  all: FunctionSpec[];
   controller?: Controller;
+  /** A CMS created it, and its controller has not come yet. */
+  planned?: true;
 }
 
 /** The place of one CMS at this gateway: how the two call each other, and what the CMS wrote about that. */
@@ -71,7 +75,8 @@ export class Model {
   private readonly records = new Map<string, ControllerRecord>();
   private readonly byAddress = new Map<string, string>();
   private readonly views = new Map<string, { birth: Birth; view: DeviceView }>();
-  private sequence = 0;
+  /** In an object, so that the views of all CMSs share it. */
+  private readonly last = { sequence: 0 };
   readonly sensors: SensorNumbers;
   readonly zones: Zones;
   readonly ownTypes: OwnTypes;
@@ -139,13 +144,18 @@ export class Model {
   }
 
   gatewayDevice(): DeviceView {
-    return { address: this.gatewayAddress(), className: GATEWAY_CLASS, functions: GATEWAY_FUNCTIONS };
+    return {
+      address: this.gatewayAddress(),
+      className: GATEWAY_CLASS,
+      functions: GATEWAY_FUNCTIONS,
+      all: GATEWAY_FUNCTIONS,
+    };
   }
 
   classes(): DeviceClass[] {
     const classes = new Map<string, DeviceClass>();
-    for (const { className, functions } of this.devices()) {
-      if (!classes.has(className)) classes.set(className, describeClass(className, functions));
+    for (const { className, all } of this.devices()) {
+      if (!classes.has(className)) classes.set(className, describeClass(className, all));
     }
     return [...classes.values()];
   }
@@ -233,14 +243,14 @@ export class Model {
     const device = this.find(deviceAddress);
     if (!device) return { address, own: false, fits: false };
     const measured = Object.hasOwn(SENSORS, functionId) ? SENSORS[functionId] : undefined;
-    const has = device.functions.some((spec) => spec.id === functionId);
+    const has = device.all.some((spec) => spec.id === functionId);
     const fits = has && measured !== undefined && (attribute ?? measured) === measured && more.length === 0;
     return { address: `${device.address}/${functionId}`, own: true, fits };
   }
 
   /** @returns the number of one of the device's own sensors, undefined when it has none. */
   sensorOf(device: DeviceView, functionId: string): number | undefined {
-    if (!device.functions.some((spec) => spec.id === functionId)) return undefined;
+    if (!device.all.some((spec) => spec.id === functionId)) return undefined;
     return this.sensors.numberOf(`${device.address}/${functionId}`);
   }
 
@@ -358,6 +368,66 @@ export class Model {
     }
   }
 
+  /** @returns the birth of a controller of that class; undefined when there never was one. */
+  exampleOf(className: string): Birth | undefined {
+    const birth = this.devices().find((device) => device.className === className)?.controller?.birth;
+    // What that controller was told is not what this one knows.
+    return birth && { ...birth, timetable: undefined };
+  }
+
+  /** Creates a device before its controller comes. @param id of the controller, or a nameless one */
+  async create(id: string, address: string, birth: Birth): Promise<DeviceView> {
+    const now = this.clock.now();
+    const sequence = this.last.sequence + 1;
+    const record = { address, created: now, sequence, birth, bornAt: now, planned: true as const };
+    this.add(id, { ...record, values: {}, references: [] });
+    this.fleet.restore(id, birth, now);
+    await this.save(id);
+    return this.view(id);
+  }
+
+  /** A planned device is told which controller it is. */
+  async identify(device: DeviceView, id: string): Promise<void> {
+    const record = device.controller && this.records.get(device.controller.id);
+    if (!record?.planned || !device.controller || device.controller.id === id) return;
+    await this.remove(device);
+    this.add(id, record);
+    this.fleet.restore(id, record.birth, record.bornAt);
+    await this.save(id);
+  }
+
+  /** Forgets a device and all that was written about it. */
+  async remove(device: DeviceView): Promise<void> {
+    const id = device.controller?.id;
+    if (id === undefined) return;
+    this.records.delete(id);
+    this.views.delete(id);
+    this.byAddress.delete(device.address);
+    this.fleet.remove(id);
+    await this.save(id);
+  }
+
+  /** @param hidden functions that disappear from the view; all others are there. */
+  async hide(device: DeviceView, hidden: string[]): Promise<void> {
+    const id = device.controller?.id;
+    const record = id === undefined ? undefined : this.records.get(id);
+    if (id === undefined || !record || isDeepStrictEqual(record.hidden ?? [], hidden)) return;
+    record.hidden = hidden.length > 0 ? hidden : undefined;
+    this.views.delete(id);
+    await this.save(id);
+  }
+
+  /** Takes written values back, to what they are without a CMS. */
+  async drop(device: DeviceView, values: { functionId: string; name: string }[]): Promise<void> {
+    for (const { functionId, name } of values) delete this.valuesOf(device, functionId)[`${functionId}/${name}`];
+    await Promise.all([this.save(device.controller?.id), device.controller ? undefined : this.seat.save()]);
+  }
+
+  /** @returns whether a CMS wrote the value that an attribute has. */
+  isWritten(device: DeviceView, functionId: string, name: string): boolean {
+    return Object.hasOwn(this.valuesOf(device, functionId), `${functionId}/${name}`);
+  }
+
   private gatewayAddress(): string {
     const { gatewayAddress } = this.seat;
     return gatewayAddress === NIL ? this.gateway.address : gatewayAddress;
@@ -369,12 +439,12 @@ export class Model {
 
   private register(controller: Controller): void {
     const known = this.records.get(controller.id);
-    if (known && known.bornAt === controller.bornAt) return;
+    if (known && !known.planned && known.bornAt === controller.bornAt) return;
     const record: ControllerRecord = {
       ...(known ?? {
         address: randomUUID(),
         created: this.clock.now(),
-        sequence: this.sequence + 1,
+        sequence: this.last.sequence + 1,
         values: {},
         references: [],
       }),
@@ -382,9 +452,11 @@ export class Model {
       bornAt: controller.bornAt,
       // What it could not take before, other firmware may.
       invalid: undefined,
+      planned: undefined,
     };
+    this.views.delete(controller.id);
     this.add(controller.id, record);
-    const own = this.view(controller.id).functions.filter(({ id }) => Object.hasOwn(SENSORS, id));
+    const own = this.view(controller.id).all.filter(({ id }) => Object.hasOwn(SENSORS, id));
     this.sensors.learn(own.map(({ id }) => `${record.address}/${id}`));
     this.save(controller.id);
   }
@@ -401,7 +473,7 @@ export class Model {
   private add(id: string, record: ControllerRecord): void {
     this.records.set(id, record);
     this.byAddress.set(record.address, id);
-    this.sequence = Math.max(this.sequence, record.sequence);
+    this.last.sequence = Math.max(this.last.sequence, record.sequence);
   }
 
   private recordOf(device: DeviceView): DeviceRecord {
@@ -420,11 +492,12 @@ export class Model {
 
   private view(id: string): DeviceView {
     const controller = this.fleet.controllers.get(id) as Controller;
-    const { address } = this.records.get(id) as ControllerRecord;
+    const { address, hidden = [], planned } = this.records.get(id) as ControllerRecord;
     const cached = this.views.get(id);
     if (cached?.birth === controller.birth) return cached.view;
-    const functions = controllerFunctions(controller.birth);
-    const view = { address, className: controllerClass(controller.birth, functions), functions, controller };
+    const all = controllerFunctions(controller.birth);
+    const functions = all.filter((spec) => !hidden.includes(spec.id));
+    const view = { address, className: controllerClass(controller.birth, all), functions, all, controller, planned };
     this.views.set(id, { birth: controller.birth, view });
     return view;
   }

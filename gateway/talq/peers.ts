@@ -21,6 +21,10 @@ export interface Peer {
   configured(): void;
   /** These devices have done what request `origin` wanted, after it was answered with 202. */
   completed(devices: DeviceView[], origin: string): void;
+  /** The CMS made these devices itself, so it need not be told of them. */
+  created(devices: DeviceView[]): Promise<void>;
+  /** The CMS deleted this device itself. */
+  deleted(address: string): Promise<void>;
   /** The CMS deletes the gateway: everything of that CMS is forgotten and it is attached anew. */
   erase(): Promise<void>;
 }
@@ -41,6 +45,8 @@ export function anyone(model: Model, clock: Clock, erase: () => Promise<void>): 
     admits: () => true,
     configured: () => {},
     completed: () => {},
+    created: async () => {},
+    deleted: async () => {},
     erase,
   };
   return { find: () => peer };

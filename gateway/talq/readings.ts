@@ -28,6 +28,10 @@ export interface DeviceRecord {
 export interface ControllerRecord extends DeviceRecord {
   /** Place in lists, for ever. */
   sequence: number;
+  /** A CMS created it, and no controller has come yet. Its birth is that of another one of its class. */
+  planned?: true;
+  /** Functions that a CMS took out of its view. */
+  hidden?: string[];
   birth: Birth;
   bornAt: number;
   /** The last command that a CMS gave and the controller took. */
@@ -65,6 +69,23 @@ export interface Invalid {
   time: number;
 }
 
+/** What is known of a device before its controller has come. */
+const PLANNED = new Set([
+  'displayName',
+  'assetId',
+  'calendarID',
+  'invalidCalendar',
+  'lampTypeId',
+  'communicationType',
+  'actuatorReference',
+  'registrationTimestamp',
+]);
+/** What its controller will be called; known when the CMS knows it. */
+const IDENTITY = new Set(['serial', 'physicalAddress', 'logicalAddress']);
+
+/** @returns whether a planned device was created without saying which controller it is. */
+export const isNameless = (id: string): boolean => id.startsWith('~');
+
 /** @returns neither value nor time when it was never measured; of `currentTime` the time alone. */
 export function readController(
   controller: Controller,
@@ -74,6 +95,7 @@ export function readController(
   name: string,
 ): Valued {
   const { birth, state } = controller;
+  if (record.planned && !PLANNED.has(name) && (isNameless(controller.id) || !IDENTITY.has(name))) return {};
   const known = (value: unknown): Valued => ({ value, time: record.created });
   const born = (value: unknown): Valued => ({ value, time: controller.bornAt });
   if (functionId === CONTROLLER_ASSET) {
@@ -82,6 +104,7 @@ export function readController(
   } else if (/Asset\d$/.test(functionId)) return {}; // what a CMS has not written nobody knows
   switch (name) {
     case 'displayName':
+      return known(isNameless(controller.id) ? record.address : controller.id);
     case 'serial':
     case 'physicalAddress':
       return known(controller.id);

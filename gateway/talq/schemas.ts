@@ -103,6 +103,11 @@ export const DeviceBodies = Type.Array(Type.Intersect([DeviceBody, Type.Object({
   maxItems: 100000,
 });
 
+/** Devices that a CMS creates: without an address, or with that of nobody, they get one. */
+export const NewDeviceBodies = Type.Array(Type.Intersect([DeviceBody, Type.Object({ class: Type.String() })]), {
+  maxItems: 10000,
+});
+
 /** An attribute in an answer. Without a value: it exists, but was never set or measured. */
 export interface Attribute {
   type: string;
@@ -145,6 +150,7 @@ export interface Service {
 
 export const DeviceParams = Type.Object({ deviceAddress: Uuid });
 export const FunctionParams = Type.Object({ deviceAddress: Uuid, functionId: Type.String() });
+export type AttributeParams = Static<typeof AttributeParams>;
 export const AttributeParams = Type.Object({
   deviceAddress: Uuid,
   functionId: Type.String(),

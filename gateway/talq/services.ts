@@ -45,7 +45,7 @@ export function describeServices(limits: Limits, dayOffset: number, minor = 7): 
   return [
     {
       name: 'ConfigurationService',
-      commissioningSupported: false,
+      commissioningSupported: true,
       devicesPaginationSupported: true,
       supportedProfiles: ['lighting'],
     },

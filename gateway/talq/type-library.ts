@@ -147,7 +147,7 @@ export class TypeLibrary {
 
   private referrers(resource: TypeResource): Referrer[] {
     return this.model.devices().flatMap((device) =>
-      device.functions.flatMap((spec) =>
+      device.all.flatMap((spec) =>
         spec.attributes.flatMap(({ name, refers }) => {
           if (refers !== resource) return [];
           const { value, owner } = this.model.read(device, spec.id, name);

@@ -4,6 +4,7 @@ import { Value } from 'typebox/value';
 import type { Json } from '../store/store.ts';
 import { type Assign, type Assigning, checkAssign, type TypeAssign } from './assign.ts';
 import type { AttributeSpec } from './attributes.ts';
+import { planIdentity } from './commissioning.ts';
 import { deviceReference, refusal } from './errors.ts';
 import type { FunctionSpec } from './functions.ts';
 import { type DeviceView, type Model, NIL } from './model.ts';
@@ -23,6 +24,12 @@ export interface Plan {
   /** Default levels in %. */
   levels: { device: DeviceView; level: number }[];
   assigns: Assign[];
+  /** Written values that a CMS takes back. */
+  dropped: { device: DeviceView; functionId: string; name: string }[];
+  /** Functions that a CMS takes out of its view; all others of the device are in it. */
+  hidden: Map<DeviceView, string[]>;
+  /** Planned devices, and which controllers they are. */
+  identities: Map<DeviceView, string>;
 }
 
 /** Who writes, when, and what it is checked against. */
@@ -31,7 +38,15 @@ export interface Writer extends Assigning {
   now: number;
 }
 
-export const emptyPlan = (): Plan => ({ kept: [], orders: [], levels: [], assigns: [] });
+export const emptyPlan = (): Plan => ({
+  kept: [],
+  orders: [],
+  levels: [],
+  assigns: [],
+  dropped: [],
+  hidden: new Map(),
+  identities: new Map(),
+});
 
 /** Throws a Refusal, and then nothing has changed. */
 export function planDevice(writer: Writer, device: DeviceView, body: DeviceBody): Plan {
@@ -48,12 +63,21 @@ export function planDevice(writer: Writer, device: DeviceView, body: DeviceBody)
     plan.kept.push({ device, functionId: 'basic', name: 'displayName', value: body.name, time: now });
   }
   for (const part of body.functions ?? []) {
-    const spec = device.functions.find((entry) => entry.id === part.id);
+    const spec = device.all.find((entry) => entry.id === part.id);
     if (!spec) {
       const at = deviceReference(device.address, part.id);
       throw refusal(422, 'resourceConflict', 'The class of the device has no such function.', at);
     }
     merge(plan, planFunction(writer, device, spec, part));
+  }
+  // What was taken out of the view and comes along is there again.
+  const back = new Set((body.functions ?? []).map(({ id }) => id));
+  const hidden = device.all.filter((spec) => !device.functions.includes(spec)).map(({ id }) => id);
+  if (hidden.some((id) => back.has(id))) {
+    plan.hidden.set(
+      device,
+      hidden.filter((id) => !back.has(id)),
+    );
   }
   return plan;
 }
@@ -93,7 +117,11 @@ export function planAttribute(
     throw refusal(400, 'payloadError', `${name} is an ${type}.`, reference);
   }
   const plan = emptyPlan();
-  if (attribute.write === undefined) return plan;
+  if (attribute.write === undefined) {
+    const identity = planIdentity(model, device, name, value);
+    if (identity !== undefined) plan.identities.set(device, identity);
+    return plan;
+  }
   if (value === undefined) throw refusal(400, 'payloadError', `${name} needs a value.`, reference);
   const same = isDeepStrictEqual(value, model.read(device, spec.id, name).value);
   const time = body.timestamp === undefined ? now : Date.parse(body.timestamp);
@@ -131,7 +159,7 @@ export function planAttribute(
       if (name === 'cmsAddress') checkFree(model, String(value), reference);
       const twin = TWINS[`${spec.id}/${name}`];
       // An old name sent along unchanged does not undo what the new one says.
-      if (twin && same) break;
+      if ((twin || name === 'displayName') && same) break; // displayName is the device's name
       keep(spec.id, name);
       if (twin) keep(twin[0], twin[1]);
     }
@@ -222,4 +250,7 @@ export function merge(plan: Plan, more: Plan): void {
   plan.orders.push(...more.orders);
   plan.levels.push(...more.levels);
   plan.assigns.push(...more.assigns);
+  plan.dropped.push(...more.dropped);
+  for (const [device, hidden] of more.hidden) plan.hidden.set(device, hidden);
+  for (const [device, id] of more.identities) plan.identities.set(device, id);
 }

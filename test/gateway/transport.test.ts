@@ -207,7 +207,7 @@ describe('TALQ transport and errors', () => {
     for (const [method, path] of [
       ['DELETE', '/services'],
       ['POST', `/devices/${lamp}`],
-      ['PUT', `/devices/${lamp}/basic`],
+      ['POST', `/devices/${lamp}/basic`],
       ['GET', '/override-commands'],
       ['DELETE', '/devices'],
     ]) {
