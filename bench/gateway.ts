@@ -1,81 +1,180 @@
 /** One gateway with 10,000 controllers: how long it takes to start, and what the CMS's requests cost. */
+import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Encoder } from 'cbor-x';
-import { BirthKey, ControlType, Leaf, Quantity, ResetCode, TOPIC_ROOT } from '../firmware/link/messages.ts';
+import { setImmediate as turn } from 'node:timers/promises';
+import { Leaf, TOPIC_ROOT } from '../firmware/link/messages.ts';
 import { type Gateway, startGateway } from '../gateway/main.ts';
+import { openSqliteStore } from '../gateway/store/sqlite.ts';
+import { BIRTH, Field, idOf, report } from './field.ts';
 import { type Part, quantile } from './part.ts';
 
 const CONTROLLERS = 10000;
-const PAGE = 1000;
-const ROUNDS = 5;
+const CMS = '0a6f1f0e-53a5-4b52-9d0e-3a3c2b1d4e5f';
+/** Messages that reach the gateway before it looks after anything else. */
+const BURST = 100;
 
-const codec = new Encoder({ useRecords: false, variableMapSize: true, mapsAsObjects: false });
-
-const idOf = (index: number): string => `pole-${String(index).padStart(5, '0')}`;
-
-const BIRTH: Buffer = codec.encode(
-  new Map<number, unknown>([
-    [BirthKey.Protocol, 1],
-    [BirthKey.Board, 'espruino-wifi'],
-    [BirthKey.Version, '1.0.0'],
-    [BirthKey.Boot, 1],
-    [BirthKey.Reset, ResetCode.Power],
-    [BirthKey.Control, ControlType.Analog],
-    [BirthKey.MinimumLevel, 10],
-    [BirthKey.Units, [[1, 'sdm120', [Quantity.SupplyVoltage, Quantity.SupplyCurrent, Quantity.ActivePower]]]],
-    [BirthKey.Limits, [2560, 32, 16, 48]],
-    [BirthKey.DefaultLevel, 100],
-  ]),
-);
+type Say = (fact: string, value: string) => void;
 
 export const gateway: Part = {
   name: 'gateway',
-  about: `${CONTROLLERS} controllers in one gateway: start, pages of devices`,
+  about: `${CONTROLLERS} controllers in one gateway: start, reports, devices, a group of all, logs`,
   async run(say) {
     const directory = await mkdtemp(join(tmpdir(), 'reverbere-bench-'));
     try {
       await measure(directory, say);
+      await measureLogs(join(directory, 'logs'), say);
     } finally {
       await rm(directory, { recursive: true });
     }
   },
 };
 
-const open = (dataDirectory: string): Promise<Gateway> =>
-  startGateway({ port: 0, dataDirectory, now: Date.now, log: () => {} });
-
-async function measure(directory: string, say: (fact: string, value: string) => void): Promise<void> {
-  const first = await open(directory);
-  const births = await timed(async () => {
-    for (let i = 0; i < CONTROLLERS; i++) first.fleet.receive(`${TOPIC_ROOT}/${idOf(i)}/${Leaf.Birth}`, BIRTH, false);
-    await first.close();
-  });
-  say('first births, stored', seconds(births));
+async function measure(dataDirectory: string, say: Say): Promise<void> {
+  const open = (): Promise<Gateway> => startGateway({ port: 0, dataDirectory, now: Date.now, log: () => {} });
+  const first = await open();
+  say('10,000 new devices, stored', seconds(await timed(() => born(first).then(() => first.close()))));
   let opened: Gateway | undefined;
-  const start = await timed(async () => {
-    opened = await open(directory);
-  });
+  say(
+    'start with 10,000 known devices',
+    seconds(
+      await timed(async () => {
+        opened = await open();
+      }),
+    ),
+  );
   const running = opened as Gateway;
+  const field = await Field.connect(running.brokerPort);
   try {
-    say('start with known devices', seconds(start));
-    const pages: number[] = [];
-    for (let i = 0; i < (ROUNDS * CONTROLLERS) / PAGE; i++) {
-      const offset = (i * PAGE) % CONTROLLERS;
-      pages.push(await timed(() => ask(running, 'GET', `/devices?offset=${offset}&limit=${PAGE}`)));
-    }
-    say(`GET /devices, page of ${PAGE}`, latencies(pages));
-    say('memory', `${Math.round(process.memoryUsage.rss() / 1048576)} MB RSS`);
+    say('their births and links after the start', seconds(await timed(() => born(running))));
+    const reports = await timed(() => each(running, Leaf.Report, report(1, Date.now())));
+    say('reports', `${Math.round(CONTROLLERS / (reports / 1000))} a second`);
+    const devices = await measureReads(running, say);
+    await measureWrites(running, field, devices, say);
+    say('memory', `${Math.round(process.memoryUsage.rss() / 1048576)} MB RSS, with the played controllers`);
   } finally {
+    await field.close();
     await running.close();
   }
 }
 
+/** Every controller says the same on one topic. */
+async function each({ fleet }: Gateway, leaf: Leaf, payload: Buffer): Promise<void> {
+  for (let i = 0; i < CONTROLLERS; i++) {
+    fleet.receive(`${TOPIC_ROOT}/${idOf(i)}/${leaf}`, payload, false);
+    if (i % BURST === 0) await turn();
+  }
+}
+
+async function born(running: Gateway): Promise<void> {
+  await each(running, Leaf.Birth, BIRTH);
+  await each(running, Leaf.Link, Buffer.from([1]));
+}
+
+interface Device {
+  address: string;
+  name: string;
+}
+
+async function measureReads(running: Gateway, say: Say): Promise<Device[]> {
+  const get = (path: string) => ask(running, 'GET', path);
+  const devices: Device[] = [];
+  for (const [size, count] of [
+    [100, 100],
+    [1000, 11],
+  ]) {
+    const times: number[] = [];
+    for (let i = 0; i < count; i++) {
+      const offset = i * size;
+      times.push(
+        await timed(async () => {
+          const page = (await get(`/devices?offset=${offset}&limit=${size}`)) as Device[];
+          if (size === 1000 && i <= CONTROLLERS / size) devices.push(...page);
+        }),
+      );
+    }
+    say(`GET /devices, a page of ${size}`, latencies(times));
+  }
+  const known = devices.filter(({ name }) => name.startsWith('pole-'));
+  const one: number[] = [];
+  for (let i = 0; i < 200; i++) one.push(await timed(() => get(`/devices/${known[i * 47].address}`)));
+  say('GET /devices/…, one', latencies(one));
+  const counts: number[] = [];
+  for (let i = 0; i < 200; i++) counts.push(await timed(() => get('/devices/count')));
+  say('GET /devices/count', latencies(counts));
+  return known;
+}
+
+async function measureWrites(running: Gateway, field: Field, devices: Device[], say: Say): Promise<void> {
+  const ownerCMS = CMS;
+  const post = (path: string, body: unknown) => ask(running, 'POST', path, body);
+  const renames: number[] = [];
+  for (let i = 0; i < 200; i++) {
+    const path = `/devices/${devices[i * 47].address}/basic/displayName`;
+    const body = { type: 'AttributeString', value: `pole-${i} renamed` };
+    renames.push(await timed(() => ask(running, 'PATCH', path, body)));
+  }
+  say('PATCH of a name', latencies(renames));
+  const members = devices.map(({ address }) => ({ resource: 'devices', address }));
+  const group = { address: 'all', ownerCMS, members, purpose: 'override' };
+  say(`POST of a group of ${members.length}`, seconds(await timed(() => post('/groups', [group]))));
+  const addresses = [{ resource: 'groups', address: 'all' }];
+  for (const value of [50, 60]) {
+    const before = field.commands;
+    const override = { addresses, targetCommand: { state: { name: 'LevelState', value } } };
+    const time = await timed(() => post('/override-commands', override));
+    say('override of that group, until answered', `${seconds(time)}, ${field.commands - before} messages`);
+  }
+  const program = { type: 'ControlProgramOne', id: 'night', ownerCMS, activePeriods: [], fixedTimeControls: [] };
+  await post('/control-programs', [program]);
+  await post('/calendars', [{ id: 'year', ownerCMS, rules: [], defaultProgram: 'night' }]);
+  const before = field.commands;
+  const assign = { addresses, entity: { resource: 'calendars', address: 'year' } };
+  const answered = await timed(() => post('/assign-commands', assign));
+  const rest = await timed(async () => {
+    while (field.commands - before < devices.length) await turn();
+  });
+  say('calendar for that group, until answered', seconds(answered));
+  say('calendar for that group, until all have it', seconds(answered + rest));
+  const worst = await timed(() => ask(running, 'GET', '/devices/count'));
+  say('GET /devices/count just after', `${worst.toFixed(1)} ms`);
+}
+
+/** A logger of one value of each controller, period by period, in the store alone. */
+async function measureLogs(directory: string, say: Say): Promise<void> {
+  const store = await openSqliteStore(directory);
+  const logger = `${CMS} night`;
+  const body = { type: 'AttributeFloat', value: 231.5, timestamp: new Date().toISOString() };
+  const entries = Array.from({ length: CONTROLLERS }, (_, i) => ({
+    logger,
+    kind: 'attribute' as const,
+    time: Date.now(),
+    body: { ...body, address: `${randomUUID()}/electricalMeter1/supplyVoltage`, i },
+  }));
+  const appends: number[] = [];
+  for (let i = 0; i < 5; i++) appends.push(await timed(() => store.logs.append(entries)));
+  say('append 10,000 entries to a log', latencies(appends));
+  const cycles: number[] = [];
+  for (let left = 5 * CONTROLLERS; left > 0; left -= 1000) {
+    cycles.push(
+      await timed(async () => {
+        const some = await store.logs.pending(logger, 1000);
+        assert.equal(some.length, 1000);
+        await store.logs.reported(logger, some[999].sequence);
+      }),
+    );
+  }
+  say('take 1000 of up to 50,000 entries out of it', latencies(cycles));
+  const { size } = await stat(join(directory, 'gateway.db'));
+  say('database with it', `${(size / 1048576).toFixed(1)} MB`);
+  await store.close();
+}
+
 async function ask(running: Gateway, method: string, path: string, body?: unknown): Promise<unknown> {
   const url = new URL(`${running.url}${path}`);
-  url.searchParams.set('clientAddress', '0a6f1f0e-53a5-4b52-9d0e-3a3c2b1d4e5f');
+  url.searchParams.set('clientAddress', CMS);
   if (method !== 'GET') url.searchParams.set('talqRequestId', randomUUID());
   const reply = await fetch(url, {
     method,

@@ -1,0 +1,115 @@
+/** Controllers for benches of the gateway: one MQTT client plays them all. */
+import { Decoder, Encoder } from 'cbor-x';
+import { connectAsync, type MqttClient } from 'mqtt';
+import {
+  AckCode,
+  AckKey,
+  BirthKey,
+  CommandKey,
+  ControlType,
+  Leaf,
+  Quantity,
+  Reason,
+  ReportKey,
+  ResetCode,
+  TOPIC_ROOT,
+} from '../firmware/link/messages.ts';
+
+const options = { useRecords: false, variableMapSize: true, mapsAsObjects: false };
+const encoder = new Encoder(options);
+const decoder = new Decoder(options);
+const BOOT = 7;
+
+export const idOf = (index: number): string => `pole-${String(index).padStart(5, '0')}`;
+
+/** A pole with a meter, a light sensor and a presence input. */
+export const BIRTH: Buffer = encoder.encode(
+  new Map<number, unknown>([
+    [BirthKey.Protocol, 1],
+    [BirthKey.Board, 'esp32'],
+    [BirthKey.Version, '1.0.0'],
+    [BirthKey.Boot, BOOT],
+    [BirthKey.Reset, ResetCode.Power],
+    [BirthKey.Control, ControlType.Analog],
+    [BirthKey.MinimumLevel, 10],
+    [
+      BirthKey.Units,
+      [
+        [
+          1,
+          'sdm120',
+          [
+            Quantity.SupplyVoltage,
+            Quantity.SupplyCurrent,
+            Quantity.ActivePower,
+            Quantity.ReactivePower,
+            Quantity.ApparentPower,
+            Quantity.PowerFactor,
+            Quantity.Frequency,
+            Quantity.ActiveEnergy,
+          ],
+        ],
+        [2, 'sen0644', [Quantity.Illuminance]],
+      ],
+    ],
+    [BirthKey.Limits, [2560, 32, 16, 48]],
+    [BirthKey.DefaultLevel, 100],
+    [BirthKey.Presence, 1],
+  ]),
+);
+
+/** @param number of the report since boot; @param time ms UTC */
+export function report(number: number, time: number): Buffer {
+  const seconds = Math.floor(time / 1000);
+  return encoder.encode(
+    new Map<number, unknown>([
+      [ReportKey.Number, number],
+      [ReportKey.Time, seconds],
+      [ReportKey.Uptime, 3600 + number],
+      [ReportKey.Level, 70],
+      [ReportKey.Command, 70],
+      [ReportKey.Reason, Reason.Program],
+      [ReportKey.Boot, BOOT],
+      [ReportKey.Since, seconds - 600],
+      [
+        ReportKey.Units,
+        [
+          [12, 2315, 400, 923, -87, 927, -995, 5002, 1234567 + number],
+          [5, 123],
+        ],
+      ],
+      [ReportKey.Presence, 0],
+    ]),
+  );
+}
+
+export class Field {
+  /** Messages with commands that came. */
+  commands = 0;
+
+  private constructor(private readonly client: MqttClient) {
+    client.on('message', (topic, payload) => {
+      this.commands++;
+      const id = topic.split('/')[1];
+      const number = decoder.decode(payload).get(CommandKey.Number);
+      const ack = encoder.encode(
+        new Map([
+          [AckKey.Number, number],
+          [AckKey.Code, AckCode.Done],
+        ]),
+      );
+      client.publish(`${TOPIC_ROOT}/${id}/${Leaf.Ack}`, ack, { qos: 1 });
+    });
+  }
+
+  static async connect(port: number): Promise<Field> {
+    const client = await connectAsync(`mqtt://127.0.0.1:${port}`, { protocolVersion: 4, clientId: 'field' });
+    const field = new Field(client);
+    await client.subscribeAsync(`${TOPIC_ROOT}/+/${Leaf.Command}`, { qos: 1 });
+    return field;
+  }
+
+  close(): Promise<void> {
+    return this.client.endAsync(true);
+  }
+}
