@@ -116,7 +116,7 @@ export function connectBroker(options: {
   return {
     publish: (topic, payload, qos, retain = false) => {
       // Not queued while offline: an old order would reach the lamp late and out of turn.
-      if (client.connected) client.publish(topic, payload, { qos, retain }, () => {});
+      if (client.connected) client.publish(topic, payload, { qos, retain });
     },
     ready,
     close: async () => {

@@ -296,7 +296,7 @@ export class Fleet {
     if (known && JSON.stringify(known.birth.units) !== JSON.stringify(birth.units)) {
       known.readings = unread(birth);
     }
-    if (describe(controller.birth) !== describe(birth)) controller.bornAt = this.clock.now();
+    if (productOf(controller.birth) !== productOf(birth)) controller.bornAt = this.clock.now();
     // Boots only count up: another board has taken the place of this one.
     if (birth.boot < controller.birth.boot) this.forget(controller, 0);
     controller.birth = birth;
@@ -523,8 +523,8 @@ function unread({ units }: Birth): Controller['readings'] {
   return units.map(([, , quantities]) => quantities.map(() => undefined));
 }
 
-/** What a birth says of the product, apart from how often it was started and what it was told to keep. */
-function describe(birth: Birth): string {
+/** @returns what a birth says of the product, apart from how often it was started and what it was told to keep. */
+export function productOf(birth: Birth): string {
   return JSON.stringify({ ...birth, boot: 0, reset: 0, timetable: 0, monitoring: 0 });
 }
 

@@ -1,6 +1,7 @@
 /** Which functions and attributes the gateway's own device and its controllers have. Source: TALQ 2.7.1 data model. */
 import { createHash } from 'node:crypto';
 import { Quantity } from '../../firmware/link/messages.ts';
+import { productOf } from '../fleet.ts';
 import type { Birth } from '../wire.ts';
 import { ASSETS } from './assets.ts';
 import { type AttributeSpec, event, factory, kept, measured, refers } from './attributes.ts';
@@ -221,6 +222,27 @@ export function describeClass(name: string, functions: FunctionSpec[]): DeviceCl
         .map((attribute) => ({ type: attribute.name })),
     })),
   };
+}
+
+/** What birth messages mean, by all in them that matters: thousands of controllers are of few kinds. */
+const KINDS = new Map<string, Kind>();
+const MOST_KINDS = 1000;
+
+export interface Kind {
+  readonly functions: FunctionSpec[];
+  readonly className: string;
+}
+
+/** @returns what controllers with such a birth have in common; shared, so not to be changed. */
+export function kindOf(birth: Birth): Kind {
+  const key = productOf(birth);
+  const known = KINDS.get(key);
+  if (known) return known;
+  if (KINDS.size >= MOST_KINDS) KINDS.clear();
+  const functions = controllerFunctions(birth);
+  const kind = { functions, className: controllerClass(birth, functions) };
+  KINDS.set(key, kind);
+  return kind;
 }
 
 /** The board's name for people, the content's hash for the rule that a class never shrinks: other content, other class. */

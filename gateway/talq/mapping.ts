@@ -153,5 +153,11 @@ function tenths(seconds: number | undefined): number | undefined {
 
 /** @param time ms UTC. @returns RFC 3339 */
 export function toTimestamp(time: number): string {
-  return new Date(time).toISOString();
+  // Most attributes of a device are of the same few instants.
+  if (time !== last.time) {
+    last.text = new Date(time).toISOString();
+    last.time = time;
+  }
+  return last.text;
 }
+const last = { time: Number.NaN, text: '' };

@@ -7,12 +7,11 @@ import type { Json, Store } from '../store/store.ts';
 import type { Birth } from '../wire.ts';
 import type { AttributeSpec } from './attributes.ts';
 import {
-  controllerClass,
-  controllerFunctions,
   describeClass,
   type FunctionSpec,
   GATEWAY_CLASS,
   GATEWAY_FUNCTIONS,
+  kindOf,
   LAMP,
   LOCATION,
   SENSORS,
@@ -75,7 +74,8 @@ export class Model {
   private readonly records = new Map<string, ControllerRecord>();
   private readonly byAddress = new Map<string, string>();
   private readonly views = new Map<string, { birth: Birth; view: DeviceView }>();
-  /** In an object, so that the views of all CMSs share it. */
+  /** Ids of controllers in the order of their sequence; in objects, so that the views of all CMSs share them. */
+  private readonly roster = { ids: [] as string[], inOrder: false };
   private readonly last = { sequence: 0 };
   readonly sensors: SensorNumbers;
   readonly zones: Zones;
@@ -131,8 +131,12 @@ export class Model {
 
   /** @returns the gateway first, then the controllers in the order in which they appeared. */
   devices(): DeviceView[] {
-    const ids = [...this.records].sort((a, b) => a[1].sequence - b[1].sequence).map(([id]) => id);
-    return [this.gatewayDevice(), ...ids.map((id) => this.view(id))];
+    const { roster } = this;
+    if (!roster.inOrder || roster.ids.length !== this.records.size) {
+      roster.ids = [...this.records].sort((a, b) => a[1].sequence - b[1].sequence).map(([id]) => id);
+      roster.inOrder = true;
+    }
+    return [this.gatewayDevice(), ...roster.ids.map((id) => this.view(id))];
   }
 
   /** @param address in any case */
@@ -471,6 +475,7 @@ export class Model {
   }
 
   private add(id: string, record: ControllerRecord): void {
+    if (!this.records.has(id)) this.roster.inOrder = false;
     this.records.set(id, record);
     this.byAddress.set(record.address, id);
     this.last.sequence = Math.max(this.last.sequence, record.sequence);
@@ -495,9 +500,9 @@ export class Model {
     const { address, hidden = [], planned } = this.records.get(id) as ControllerRecord;
     const cached = this.views.get(id);
     if (cached?.birth === controller.birth) return cached.view;
-    const all = controllerFunctions(controller.birth);
-    const functions = all.filter((spec) => !hidden.includes(spec.id));
-    const view = { address, className: controllerClass(controller.birth, all), functions, all, controller, planned };
+    const { functions: all, className } = kindOf(controller.birth);
+    const functions = hidden.length === 0 ? all : all.filter((spec) => !hidden.includes(spec.id));
+    const view = { address, className, functions, all, controller, planned };
     this.views.set(id, { birth: controller.birth, view });
     return view;
   }
