@@ -14,15 +14,19 @@ import type { Store } from './store/store.ts';
 import { BASE, buildApi } from './talq/api.ts';
 import { CmsConnection } from './talq/cms.ts';
 import { CmsClient } from './talq/cms-client.ts';
+import { EventFeed } from './talq/feed.ts';
 import { Groups } from './talq/groups.ts';
 import { Library } from './talq/library.ts';
+import { Loggers } from './talq/loggers.ts';
 import { Model } from './talq/model.ts';
 import { anyone, Peers } from './talq/peers.ts';
 import { onEarth } from './talq/place.ts';
+import type { Post } from './talq/reporter.ts';
 import { describeServices, limitsOf } from './talq/services.ts';
 import { posixZone } from './talq/time-zones.ts';
 import { Timetables } from './talq/timetables.ts';
 import { TypeLibrary } from './talq/type-library.ts';
+import { Watch } from './talq/watch.ts';
 import { Keys } from './tls/keys.ts';
 import { Revocations } from './tls/revocations.ts';
 
@@ -72,7 +76,24 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     await types.load();
     const timetables = new Timetables(model, library, fleet, clock, dayOffset, log);
     library.lamps = timetables;
+    const peers = new Peers<CmsConnection>();
+    const modelOf = (owner: string): Model => peers.find(owner)?.model ?? model;
+    const feed = new EventFeed();
+    const post = postOf(peers, modelOf);
+    const loggers = new Loggers({
+      fleet,
+      feed,
+      clock,
+      store,
+      model,
+      modelOf,
+      groups,
+      post,
+      most: options.logEntries,
+      log,
+    });
     const forget = async (owner?: string): Promise<void> => {
+      await loggers.forget(owner);
       await library.forget(owner);
       await groups.forget(owner);
       await model.forgetCms(owner);
@@ -82,7 +103,6 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     const services = () => describeServices(limitsOf(fleet), dayOffset);
     const tls = options.tls && openTls(options.tls, store, clock, log);
     if (tls) closers.push(() => tls.close());
-    const peers = new Peers<CmsConnection>();
     for (const { uri, certificate } of options.cms ?? []) {
       const connection = new CmsClient(tls?.client());
       tls?.keys.onRenewal(() => connection.useTls(tls.client()));
@@ -97,7 +117,10 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
         services,
         forget,
         attached: () => peers.attached(cms),
-        newCmsAttached: () => {},
+        newCmsAttached: () => {
+          const event = { functionId: 'gateway', eventType: 'newCmsAttached', phase: 'instant' } as const;
+          feed.emit({ ...event, time: clock.now(), owner: cms.cmsAddress });
+        },
         crlUrn: (list) => void tls?.revocations.use(uri, list),
         log,
       });
@@ -113,6 +136,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       library,
       groups,
       types,
+      loggers,
+      feed,
       timetables,
       fleet,
       clock,
@@ -132,6 +157,9 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     const url = `${server ? 'https' : 'http'}://${reachable(host)}:${listening}${BASE}`;
     info.gatewayUri = options.publicUri ?? url;
 
+    await loggers.start();
+    const watch = new Watch(model, fleet, feed, store, clock, log);
+    await watch.start();
     client = connectBroker({
       url: options.brokerUrl ?? `mqtt://${reachable(host)}:${broker?.port}`,
       subscriptions: SUBSCRIPTIONS,
@@ -140,6 +168,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       log,
     });
     closers.push(() => client?.close());
+    closers.push(() => loggers.close());
+    closers.push(() => watch.close());
     if (broker) await client.ready;
     for (const cms of peers.connections) {
       closers.push(() => cms.close());
@@ -188,6 +218,22 @@ function openTls(files: TlsFiles, store: Store, clock: Clock, log: (line: string
       keys.close();
       revocations.close();
     },
+  };
+}
+
+/** How log reports reach the CMSs. */
+function postOf(peers: Peers<CmsConnection>, modelOf: (owner: string) => Model): Post {
+  return {
+    send: async (owner, report, requestId) => peers.find(owner)?.report(report, requestId),
+    retryPeriod: (owner) => {
+      const model = modelOf(owner);
+      return Number(model.read(model.gatewayDevice(), 'gateway', 'gatewayRetryPeriod').value);
+    },
+    zone: (owner) => {
+      const model = modelOf(owner);
+      return model.zones.posix(model.zoneOf(model.gatewayDevice()));
+    },
+    reaches: (owner) => peers.find(owner) !== undefined,
   };
 }
 

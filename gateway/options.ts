@@ -38,6 +38,8 @@ export interface GatewayOptions extends StoreOptions {
    * calendar holds from dusk to dawn.
    */
   dayOffset?: 0 | 12;
+  /** Entries that each logger keeps while its CMS is away, the oldest go first. Absent: 100000 */
+  logEntries?: number;
   /** ms UTC; a bench passes its simulated time. */
   now(): number;
   log(line: string): void;
@@ -87,6 +89,7 @@ const Settings = Type.Partial(
     longestBody: Type.Integer({ minimum: 65536, maximum: 67108864 }),
     data: text('directory'),
     database: text('PostgreSQL'),
+    logEntries: Type.Integer({ minimum: 1, maximum: 99999999 }),
     timeZone: text('IANA name or POSIX TZ string'),
     location: Type.Object(
       {
@@ -185,6 +188,15 @@ const OPTIONS: Option[] = [
         throw new Error(`${name} wants 65536..67108864 bytes, not ${given}`);
       }
       settings.longestBody = bytes;
+    },
+  },
+  {
+    flag: 'log-entries',
+    value: 'N',
+    help: 'entries that each logger keeps while its CMS is away (100000)',
+    set: (settings, given, name) => {
+      if (!/^[1-9]\d{0,7}$/.test(given)) throw new Error(`${name} wants a number of 1..99999999, not ${given}`);
+      settings.logEntries = Number(given);
     },
   },
   {

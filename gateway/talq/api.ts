@@ -9,11 +9,14 @@ import type { Assign } from './assign.ts';
 import { checkUnused, createDevices, forgotten, planReplacement } from './commissioning.ts';
 import { addControlRoutes } from './control-api.ts';
 import { type Job, settle, tellWhenDone } from './dispatch.ts';
-import { deviceReference, refusal } from './errors.ts';
+import { deviceReference, Refusal, refusal } from './errors.ts';
+import type { EventFeed } from './feed.ts';
 import type { FunctionSpec } from './functions.ts';
 import type { Groups } from './groups.ts';
 import { addGroupRoutes } from './groups-api.ts';
 import type { Library } from './library.ts';
+import type { Loggers } from './loggers.ts';
+import { addLoggerRoutes } from './loggers-api.ts';
 import type { DeviceView } from './model.ts';
 import { give, toOrders } from './override.ts';
 import type { Callers } from './peers.ts';
@@ -51,6 +54,8 @@ export function buildApi(options: {
   library: Library;
   groups: Groups;
   types: TypeLibrary;
+  loggers: Loggers;
+  feed: EventFeed;
   timetables: Timetables;
   fleet: Fleet;
   clock: Clock;
@@ -63,7 +68,8 @@ export function buildApi(options: {
   tls?: Tls;
   log(line: string): void;
 }) {
-  const { library, groups, types, timetables, fleet, clock, callers, tls, log, longestBody = LONGEST_BODY } = options;
+  const { library, groups, types, loggers, feed, timetables, fleet, clock, callers, tls, log } = options;
+  const { longestBody = LONGEST_BODY } = options;
   const app = Fastify({
     bodyLimit: longestBody,
     serverFactory: (handler) => openServer(handler, tls, log),
@@ -106,7 +112,7 @@ export function buildApi(options: {
     const key = talqRequestId && `${clientAddress} ${talqRequestId}`.toLowerCase();
     const what = `${request.method} ${request.url.split('?')[0]} ${JSON.stringify(request.body)}`;
     const { status, body } = await request.peer.answers.once(key, what, async () => {
-      const done = await act();
+      const done = await act().catch((error) => throwTold(request, error));
       await options.saved().catch((error: Error) => {
         log(`cannot store what a request changed: ${error.message}`);
         throw refusal(503, 'genericError', 'The gateway cannot store this now. Ask again.');
@@ -114,6 +120,19 @@ export function buildApi(options: {
       return done;
     });
     return answer(reply, status, body);
+  };
+  /** Who refers to what does not exist hears of it as an event too. Source: TALQ 2.7.1 §4.4. */
+  const throwTold = (request: FastifyRequest, error: unknown): never => {
+    const message = error instanceof Refusal ? error.messages[0] : undefined;
+    if (message?.key === 'relatedResourceNotFound') {
+      const { owner, now } = writer(request);
+      const [unknown] = message.references ?? [];
+      const info = [message.description, unknown?.address.resource, unknown?.address.address].filter(Boolean).join(' ');
+      const body = request.body as { cmsRefId?: string; targetCommand?: { cmsRefId?: string } } | undefined;
+      const cmsRefId = body?.targetCommand?.cmsRefId ?? body?.cmsRefId;
+      feed.emit({ eventType: 'invalidAddress', phase: 'instant', time: now, info, cmsRefId, owner });
+    }
+    throw error;
   };
   const writer = (request: FastifyRequest): Writer => {
     const { clientAddress } = request.query as Record<string, string>;
@@ -144,7 +163,9 @@ export function buildApi(options: {
   const idOf = (view: DeviceView): string => view.controller?.id ?? '';
   const assign = async (request: FastifyRequest, assigns: Assign[]): Promise<boolean> => {
     const { owner, model } = writer(request);
-    await Promise.all(assigns.map(({ device, calendar }) => model.assign(idOf(device), owner, calendar)));
+    await Promise.all(
+      assigns.map(({ device, calendar, cmsRefId }) => model.assign(idOf(device), owner, calendar, cmsRefId)),
+    );
     const jobs = assigns.map(({ device }) => ({ device, outcome: timetables.bring(idOf(device)) }));
     return finish(request, jobs, 'patient');
   };
@@ -389,6 +410,7 @@ export function buildApi(options: {
     ...addControlRoutes(app as unknown as FastifyInstance, shop),
     ...addGroupRoutes(app as unknown as FastifyInstance, groups, shop),
     ...addTypeRoutes(app as unknown as FastifyInstance, types, shop),
+    ...addLoggerRoutes(app as unknown as FastifyInstance, loggers, shop),
     '/services': ['GET'],
     '/services/:serviceName': ['GET'],
     '/device-classes': ['GET'],

@@ -12,6 +12,8 @@ import { isTypeResource, type TypeResource } from './types.ts';
 export interface Assign {
   device: DeviceView;
   calendar: string;
+  /** Token of the command. */
+  cmsRefId?: string;
 }
 
 /** What an assignment is checked against. */
@@ -29,11 +31,11 @@ export interface TypeAssign extends Referrer {
 /** Throws a Refusal, and then nothing was assigned. */
 export function toAssigns(
   context: Assigning,
-  { addresses, entity }: AssignCommand,
+  { addresses, entity, cmsRefId }: AssignCommand,
 ): { assigns: Assign[]; types: TypeAssign[] } {
   if (addresses.length === 0) throw refusal(422, 'assignmentAddressNotValid', 'An assignment needs addresses.');
   const { resource } = entity;
-  if (resource === 'calendars') return { assigns: toCalendars(context, addresses, entity), types: [] };
+  if (resource === 'calendars') return { assigns: toCalendars(context, addresses, entity, cmsRefId), types: [] };
   if (isTypeResource(resource)) return { assigns: [], types: toTypes(context, addresses, resource, entity.address) };
   throw refusal(422, 'assignmentEntityNotValid', 'Devices are assigned calendars and types, nothing else.', entity);
 }
@@ -44,10 +46,15 @@ function toTypes(context: Assigning, addresses: Reference[], resource: TypeResou
   return referrers.map((referrer) => ({ ...referrer, address }));
 }
 
-function toCalendars(context: Assigning, addresses: Reference[], entity: Reference): Assign[] {
+function toCalendars(
+  context: Assigning,
+  addresses: Reference[],
+  entity: Reference,
+  cmsRefId: string | undefined,
+): Assign[] {
   const devices = resolveLamps(context, addresses, 'calendarID', 'assignmentAddressNotValid', 'refuse');
   checkAssign(context, devices, entity.address);
-  return devices.map((device) => ({ device, calendar: entity.address }));
+  return devices.map((device) => ({ device, calendar: entity.address, cmsRefId }));
 }
 
 /** Throws a Refusal when there is no such calendar, or a lamp could not hold it. */

@@ -179,6 +179,26 @@ export class CmsConnection implements Peer, Seat {
     this.options.newCmsAttached();
   }
 
+  /** Sends one log report, once. @returns the status of the answer; undefined: none, or the gateway is not attached */
+  async report(report: unknown, requestId: string): Promise<number | undefined> {
+    if (this.stopped || this.attaching) return undefined;
+    const { gatewayAddress } = this.record;
+    const base = this.options.cmsUri.replace(/\/+$/, '');
+    const url = `${base}/log-reports?clientAddress=${gatewayAddress}&talqRequestId=${requestId}`;
+    const generation = this.generation;
+    let status: number | undefined = 200;
+    try {
+      await this.options.client.ask('POST', url, report);
+    } catch (error) {
+      status = (error as CmsError).status;
+      if (!this.stopped) this.log((error as Error).message);
+    }
+    if (generation !== this.generation) return undefined;
+    this.forbidden = status === 403 ? this.forbidden + 1 : 0;
+    if (this.forbidden >= MOST_FORBIDDEN) await this.erase();
+    return status;
+  }
+
   completed(devices: DeviceView[], origin: string): void {
     if (this.completions.length >= MOST_COMPLETIONS) this.completions.shift();
     this.completions.push({ devices, origin });

@@ -131,7 +131,11 @@ export function controllerFunctions(birth: Birth): FunctionSpec[] {
           {
             id: PRESENCE,
             type: 'PresenceSensorFunction',
-            attributes: [measured('presenceStatus', 'AttributeBoolean'), kept('applicationType')],
+            attributes: [
+              measured('presenceStatus', 'AttributeBoolean'),
+              kept('applicationType'),
+              event('presenceStatusChanged'),
+            ],
           },
         ]
       : []),
@@ -191,7 +195,11 @@ function actuator(birth: Birth): AttributeSpec[] {
     refers('lampTypeId', 'lamp-types'),
     kept('applicationType'),
     event('lightStateChange'),
+    event('targetLightCommandChange'),
+    event('programChange'),
+    event('calendarChange'),
     event('invalidCalendar'),
+    event('invalidProgram'),
   ];
 }
 

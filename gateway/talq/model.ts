@@ -77,6 +77,11 @@ export class Model {
   /** Ids of controllers in the order of their sequence; in objects, so that the views of all CMSs share them. */
   private readonly roster = { ids: [] as string[], inOrder: false };
   private readonly last = { sequence: 0 };
+  /** ms UTC at which the gateway started. */
+  private readonly started: number;
+  private readonly listeners = new Set<(device: DeviceView, names: string[]) => void>();
+  /** Whether the event of a device last began or ended, and when; for events that the field does not repeat. */
+  statusOf: (id: string, functionId: string, name: string) => Valued = () => ({});
   readonly sensors: SensorNumbers;
   readonly zones: Zones;
   readonly ownTypes: OwnTypes;
@@ -89,6 +94,7 @@ export class Model {
     readonly info: { gatewayUri: string; version: string; timeZone: string; location?: Place },
     private readonly log: (line: string) => void,
   ) {
+    this.started = clock.now();
     this.sensors = new SensorNumbers(store);
     this.zones = new Zones(clock);
     this.ownTypes = new OwnTypes(fleet, store, log);
@@ -127,6 +133,15 @@ export class Model {
     });
     this.fleet.onEvents((controller) => this.remember(controller));
     this.fleet.onSamples((controller) => this.remember(controller));
+  }
+
+  /**
+   * Calls `listener` after every write that the field does not tell of, with the attributes as `function/attribute`.
+   * @returns a function that ends it
+   */
+  onWrite(listener: (device: DeviceView, names: string[]) => void): () => void {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
   }
 
   /** @returns the gateway first, then the controllers in the order in which they appeared. */
@@ -210,6 +225,8 @@ export class Model {
       return { value: this.ownTypes.addressOf(device.controller.birth.board), time: record.created };
     }
     const { value, time } = readController(device.controller, record, this.sensors, functionId, name);
+    if (time === undefined && isEvent(device, functionId, name))
+      return this.statusOf(device.controller.id, functionId, name);
     if (name !== 'currentTime' || time === undefined) return { value, time };
     return { value: this.zones.toLocal(time, this.zoneOf(device)), time };
   }
@@ -277,6 +294,11 @@ export class Model {
     return (this.read(device, LAMP, 'defaultLightState').value as { value?: number } | undefined)?.value;
   }
 
+  /** @returns the last assignment, also one to no calendar any more. */
+  assigned(id: string): Assignment | undefined {
+    return this.records.get(id)?.calendar;
+  }
+
   /** @returns whether a CMS has ever assigned a calendar to the lamp, or taken it away. */
   wasAssigned(id: string): boolean {
     return this.records.get(id)?.calendar !== undefined;
@@ -288,10 +310,11 @@ export class Model {
   }
 
   /** Assigns a calendar, none with an empty id; the same one again changes nothing. */
-  async assign(id: string, owner: string, calendar: string): Promise<void> {
+  async assign(id: string, owner: string, calendar: string, cmsRefId?: string): Promise<void> {
     const record = this.records.get(id);
     if (!record || (record.calendar?.id === calendar && record.calendar.owner === owner)) return;
-    record.calendar = { owner, id: calendar, time: this.clock.now() };
+    record.calendar = { owner, id: calendar, time: this.clock.now(), ...(cmsRefId === undefined ? {} : { cmsRefId }) };
+    this.tell(this.view(id), [`${LAMP}/calendarID`]);
     await this.save(id);
   }
 
@@ -314,6 +337,7 @@ export class Model {
     const record = this.records.get(id);
     if (!record || (record.invalid === undefined && invalid === undefined)) return;
     record.invalid = invalid;
+    this.tell(this.view(id), []);
     await this.save(id);
   }
 
@@ -328,6 +352,8 @@ export class Model {
       if (name === 'cmsAddress') this.seat.cmsAddress = String(value).toLowerCase();
       else this.valuesOf(device, functionId)[`${functionId}/${name}`] = { value, time, owner };
     }
+    const names = values.map(({ functionId, name }) => `${functionId}/${name}`);
+    this.tell(device, names);
     await Promise.all([this.save(device.controller?.id), device.controller ? undefined : this.seat.save()]);
   }
 
@@ -336,6 +362,7 @@ export class Model {
     const record = this.records.get(id);
     if (!record) return;
     record.target = command && { command, time: this.clock.now(), owner };
+    this.tell(this.view(id), [`${LAMP}/targetLightCommand`]);
     await this.save(id);
   }
 
@@ -367,6 +394,7 @@ export class Model {
       if (record.calendar && written(record.calendar.owner)) {
         record.calendar = undefined;
         record.invalid = undefined;
+        this.tell(this.view(id), [`${LAMP}/calendarID`]);
       }
       await this.save(id);
     }
@@ -430,6 +458,10 @@ export class Model {
   /** @returns whether a CMS wrote the value that an attribute has. */
   isWritten(device: DeviceView, functionId: string, name: string): boolean {
     return Object.hasOwn(this.valuesOf(device, functionId), `${functionId}/${name}`);
+  }
+
+  private tell(device: DeviceView, names: string[]): void {
+    for (const listener of [...this.listeners]) listener(device, names);
   }
 
   private gatewayAddress(): string {
@@ -513,6 +545,7 @@ export class Model {
     if (name === 'currentTime') return { value: this.zones.toLocal(now, this.zoneOf(this.gatewayDevice())), time: now };
     if (name === 'timeZone') return since(this.info.timeZone);
     if (name === 'location') return this.info.location ? since(this.info.location) : {};
+    if (name === 'deviceReset') return { value: true, time: this.started };
     if (name === 'newCmsAttached')
       return this.seat.newCmsAt === undefined ? {} : { value: true, time: this.seat.newCmsAt };
     const values: Record<string, Valued> =
@@ -533,4 +566,9 @@ export class Model {
           };
     return values[name] ?? {};
   }
+}
+
+function isEvent(device: DeviceView, functionId: string, name: string): boolean {
+  const spec = device.functions.find(({ id }) => id === functionId);
+  return spec?.attributes.find((entry) => entry.name === name)?.scope === 'event';
 }

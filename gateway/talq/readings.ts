@@ -51,6 +51,8 @@ export interface Assignment {
   id: string;
   /** ms UTC since when */
   time: number;
+  /** Token of the command that assigned it. */
+  cmsRefId?: string;
 }
 
 /** The timetable that a controller runs. */
@@ -67,6 +69,8 @@ export interface Invalid {
   crc?: number;
   /** ms UTC since when */
   time: number;
+  /** Id of the program that is to blame; undefined: the calendar as a whole. */
+  program?: string;
 }
 
 /** What is known of a device before its controller has come. */
@@ -116,10 +120,11 @@ export function readController(
     case 'calendarID':
       return { value: record.calendar?.id ?? '', time: record.calendar?.time ?? record.created };
     case 'invalidCalendar':
-      return {
-        value: record.invalid !== undefined,
-        time: record.invalid?.time ?? record.calendar?.time ?? record.created,
-      };
+    case 'invalidProgram': {
+      const invalid =
+        (record.invalid?.program !== undefined) === (name === 'invalidProgram') ? record.invalid : undefined;
+      return { value: invalid !== undefined, time: invalid?.time ?? record.calendar?.time ?? record.created };
+    }
     case 'communicationType':
       return known('MQTT');
     case 'actuatorReference':

@@ -1,6 +1,8 @@
 /** What the gateway announces that it can do, with its limits. Source: TALQ 2.7.1 data model, Service. */
 import type { Fleet } from '../fleet.ts';
+import { LOGGER_PERIODS } from './active-periods.ts';
 import { MOST_GROUPS, MOST_MEMBERS } from './groups.ts';
+import { SAMPLING_ACCURACY } from './instants.ts';
 import type { Service } from './schemas.ts';
 import type { Limits } from './timetable.ts';
 
@@ -10,6 +12,8 @@ export const MOST_PROGRAMS = 120;
 
 /** Points of a curve in a lamp's type. */
 export const MOST_CURVE_POINTS = 16;
+/** Loggers of all CMSs together. */
+export const MOST_LOGGERS = 50;
 
 /** What is promised while no controller has said what it holds. */
 const DEFAULTS: Limits = { rules: 32, programs: 16, switchPoints: 16, activePeriods: 8, dynamicControls: 8 };
@@ -37,8 +41,7 @@ const TYPES = [
 ];
 
 /**
- * Devices come from the field; commands, calendars and programs reach them. Loggers do not exist in this version, and the
- * limits say so.
+ * Devices come from the field; commands, calendars and programs reach them, and loggers tell of them.
  * @param minor of the caller's version: ValueActivePeriod came with 2.6
  */
 export function describeServices(limits: Limits, dayOffset: number, minor = 7): Service[] {
@@ -63,12 +66,24 @@ export function describeServices(limits: Limits, dayOffset: number, minor = 7): 
       programSecondsSupported: true,
       maxNumberOfPowerFactorThresholdDimmingCurveItems: MOST_CURVE_POINTS,
       maxNumberOfLumenDepreciationCurveItems: MOST_CURVE_POINTS,
-      events: [{ type: 'invalidCalendar' }],
+      events: [{ type: 'invalidCalendar' }, { type: 'invalidProgram' }],
     },
     {
       name: 'DataCollectService',
-      maximumDataLogs: 0,
-      supportedModes: [],
+      maximumDataLogs: MOST_LOGGERS,
+      supportedModes: [
+        'VendorRecordingMode',
+        'EventRecordingMode',
+        'PeriodicRecordingMode',
+        'ImmediateReportingMode',
+        'ScheduledReportingMode',
+      ],
+      samplingAccuracy: SAMPLING_ACCURACY,
+      samplingPeriodSupported: true,
+      attributeScopeSupported: true,
+      recordingActivePeriodsSupported: true,
+      supportedTypes: LOGGER_PERIODS.filter((type) => minor >= 6 || type !== 'ValueActivePeriod'),
+      events: [{ type: 'invalidLoggerConfig' }],
     },
     {
       name: 'GroupManagementService',

@@ -54,6 +54,9 @@ export interface Situation {
 
 /** An object that cannot be executed: TALQ's error key, and words that name the member. */
 export class NotExecutable extends Error {
+  /** Id of the program that is to blame, when one is compiled for a lamp. */
+  program?: string;
+
   constructor(
     readonly key: ErrorKey,
     message: string,
@@ -155,8 +158,13 @@ export function compileTimetable(
   );
   const zone = Buffer.from(situation.zone, 'latin1');
   const bodies = ids.map((id) => {
-    const program = programs.get(id);
-    return program ? programBytes(program, situation) : refuse('relatedResourceNotFound', `program ${id} is unknown`);
+    try {
+      const program = programs.get(id);
+      return program ? programBytes(program, situation) : refuse('relatedResourceNotFound', `program ${id} is unknown`);
+    } catch (error) {
+      if (error instanceof NotExecutable) error.program = id;
+      throw error;
+    }
   });
   const head = Buffer.alloc(Head.Size + 2 * ids.length);
   head[Head.Version] = TIMETABLE_VERSION;

@@ -200,9 +200,11 @@ export class Timetables implements Lamps {
       return { bytes, crc, programs: programsOf(calendar), outcome: 'done' };
     } catch (error) {
       // Whatever is wrong with one calendar, the other lamps get theirs.
-      if (!invalid || invalid.crc !== undefined) {
+      const program = error instanceof NotExecutable ? error.program : undefined;
+      if (!invalid || invalid.crc !== undefined || invalid.program !== program) {
         this.log(`${id} cannot follow calendar ${calendar.id}: ${(error as Error).message}`);
-        void this.model.setInvalid(id, { time: this.clock.now() });
+        const blame = program === undefined ? {} : { program };
+        void this.model.setInvalid(id, { time: this.clock.now(), ...blame });
       }
       return none('tooLarge');
     }

@@ -60,6 +60,24 @@ export function offsetOf(posix: string, time: number): number {
   return past.at(-1)?.offset ?? standard;
 }
 
+/**
+ * @param wall a local time, as ms of a clock that shows UTC
+ * @returns the instant at which clocks in the zone first show it, ms UTC; of a time that they leave out, the change
+ */
+export function instantOf(posix: string, wall: number): number {
+  const [before, after] = [offsetOf(posix, wall - DAY), offsetOf(posix, wall + DAY)];
+  const candidates = [wall - before, wall - after].filter((time) => time + offsetOf(posix, time) === wall);
+  if (candidates.length > 0) return Math.min(...candidates);
+  let early = wall - Math.max(before, after);
+  let late = wall - Math.min(before, after);
+  while (late - early > 1) {
+    const middle = Math.floor((early + late) / 2);
+    if (offsetOf(posix, middle) === before) early = middle;
+    else late = middle;
+  }
+  return late;
+}
+
 /** @returns ms of hh[:mm[:ss]], signed. */
 function duration(text: string): number {
   const [hours, minutes = 0, seconds = 0] = text.replace(/^[+-]/, '').split(':').map(Number);

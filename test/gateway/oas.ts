@@ -182,7 +182,7 @@ function deep(value: unknown, place: string): string[] {
     const known = propertiesOf(name);
     for (const member of Object.keys(entry)) if (!(member in known)) found.push(`${place}: ${name} has no ${member}`);
   }
-  if ('functionId' in entry) {
+  if ('functionId' in entry && 'events' in entry) {
     const known = propertiesOf(String(entry.type));
     const attributes = (entry.attributes as { name: string }[]).map(({ name }) => name);
     const events = (entry.events as { type: string }[]).map(({ type }) => type);

@@ -16,6 +16,14 @@ export interface Received {
   body: any;
 }
 
+/** A log report as it came, and how it was answered; undefined: the connection broke first. */
+export interface ReceivedReport {
+  id: string;
+  // biome-ignore lint/suspicious/noExplicitAny: tests look into entries of every kind
+  body: any;
+  status: number | undefined;
+}
+
 export class TestCms {
   gatewayAddress: string = randomUUID();
   /** Everything that came but types, in order, refused or not. */
@@ -27,6 +35,10 @@ export class TestCms {
   readonly failures: number[] = [];
   /** Takes requests and never answers. */
   silent = false;
+  /** Log reports, apart from everything else. */
+  readonly reports: ReceivedReport[] = [];
+  /** How log reports are answered; undefined: they are taken, and the connection breaks. */
+  judge: (report: ReceivedReport['body']) => number | undefined = () => 201;
   private waiting: (() => void)[] = [];
   private app!: FastifyInstance;
   uri = '';
@@ -78,6 +90,7 @@ export class TestCms {
       for (const resolve of this.waiting.splice(0)) resolve();
       return new Promise(() => {});
     }
+    if (path === '/log-reports') return this.takeReport(request, reply, received);
     const typed = path.startsWith('/controller-types');
     const [status, answer] = typed ? [method === 'POST' ? 201 : 200, received.body] : this.answer(received);
     const headers = { ...(answer === undefined ? {} : { 'content-type': 'application/json' }) };
@@ -92,6 +105,24 @@ export class TestCms {
     setImmediate(() => {
       for (const resolve of this.waiting.splice(0)) resolve();
     });
+    return answer === undefined ? reply.send() : reply.send(JSON.stringify(answer));
+  }
+
+  private takeReport(request: FastifyRequest, reply: FastifyReply, received: Received): unknown {
+    const known = received.query.clientAddress === this.gatewayAddress;
+    const status = known ? this.judge(received.body) : 400;
+    const answer = (status ?? 0) < 300 ? undefined : [{ key: 'genericError', description: 'on purpose' }];
+    const headers = { ...(answer === undefined ? {} : { 'content-type': 'application/json' }) };
+    this.violations.push(
+      ...check('cms', { ...received, headers: request.headers, status: status ?? 201, answerHeaders: headers, answer }),
+    );
+    this.reports.push({ id: received.query.talqRequestId, body: received.body, status });
+    if (status === undefined) {
+      reply.hijack();
+      reply.raw.destroy();
+      return reply;
+    }
+    reply.code(status).headers({ ...headers, 'talq-api-version': '2.7.1' });
     return answer === undefined ? reply.send() : reply.send(JSON.stringify(answer));
   }
 

@@ -1,0 +1,311 @@
+/**
+ * The loggers of each CMS: their configurations, what they have recorded, and what of it the CMS has. All of it is stored.
+ * Source: TALQ 2.7.1 §5.5.
+ */
+import type { Clock } from '../clock.ts';
+import type { Fleet } from '../fleet.ts';
+import type { Json, LogEntry, Store } from '../store/store.ts';
+import { eventEntry, type LogReport } from './entries.ts';
+import { refusal } from './errors.ts';
+import type { EventFeed } from './feed.ts';
+import type { Groups, Keeper } from './groups.ts';
+import { checkLogger, type LoggerConfig, loggerReference, namesGroup, snapshot } from './logger-config.ts';
+import type { Model } from './model.ts';
+import { type Logger, type NewEntry, Recorder } from './recorder.ts';
+import { type Post, Reporter } from './reporter.ts';
+import type { Lists } from './selection.ts';
+import { MOST_LOGGERS } from './services.ts';
+
+const PREFIX = 'loggers/';
+/** Entries that a logger keeps for a CMS; without one to report to, until they are pulled. */
+const MOST_KEPT = 100000;
+const MOST_UNREPORTED = 10000;
+/** New entries after which the log is looked at whether it is too long. */
+const LOOK = 500;
+/** Entries that wait in memory while the store fails, and ms until it is asked again. */
+const MOST_WAITING = 20000;
+const AGAIN = 5000;
+
+interface LoggerRecord {
+  owner: string;
+  config: LoggerConfig;
+  lists: Lists<string>;
+  since: number;
+  lost: number;
+  open?: number;
+}
+
+interface Entry extends Logger {
+  /** Entries dropped for want of room that the CMS has not yet been told of. */
+  lost: number;
+  /** Entries recorded since its length was last looked at. */
+  grown: number;
+}
+
+export interface LoggersOptions {
+  fleet: Fleet;
+  feed: EventFeed;
+  clock: Clock;
+  store: Store;
+  model: Model;
+  modelOf(owner: string): Model;
+  groups: Groups;
+  post: Post;
+  /** Entries kept for each logger; absent: 100000 for a CMS. */
+  most?: number;
+  log(line: string): void;
+}
+
+export class Loggers {
+  private readonly entries = new Map<string, Entry>();
+  private readonly recorder: Recorder;
+  private readonly reporter: Reporter;
+  private readonly endings: (() => void)[] = [];
+  private closed = false;
+  private queue: Omit<LogEntry, 'sequence'>[] = [];
+  /** What is on its way into the store: nothing is asked of it before. */
+  private writing: Promise<void> = Promise.resolve();
+
+  constructor(private readonly options: LoggersOptions) {
+    const { fleet, feed, clock, model, modelOf, store, post, log } = options;
+    this.recorder = new Recorder({
+      fleet,
+      feed,
+      clock,
+      model,
+      modelOf,
+      loggers: () => this.entries.values(),
+      keep: (logger, entries) => this.keep(logger as Entry, entries),
+    });
+    this.reporter = new Reporter({
+      clock,
+      logs: store.logs,
+      post,
+      opened: (logger, last) => this.opened(logger as Entry, last),
+      taken: (logger) => this.taken(logger as Entry),
+      log,
+    });
+    options.groups.users.push((owner, address) =>
+      this.of(owner)
+        .filter(({ config }) => namesGroup(config, address))
+        .map(({ config }) => loggerReference(config.address)),
+    );
+  }
+
+  /** Takes up what was stored, records from then on and reports what is left. */
+  async start(): Promise<void> {
+    for (const [, json] of await this.options.store.load(PREFIX)) {
+      const record = json as unknown as LoggerRecord;
+      const entry: Entry = { ...record, key: keyOf(record.owner, record.config.address), grown: LOOK };
+      this.entries.set(entry.key, entry);
+      this.recorder.add(entry, false);
+    }
+    this.recorder.start();
+    for (const entry of this.entries.values()) this.reporter.add(entry);
+    this.endings.push(
+      this.options.model.onWrite((device, names) => {
+        if (!device.controller && names.some((name) => name.endsWith('/timeZone'))) this.reporter.replan();
+      }),
+    );
+  }
+
+  async close(): Promise<void> {
+    this.closed = true;
+    for (const end of this.endings.splice(0)) end();
+    this.recorder.close();
+    this.reporter.close();
+    await this.writing;
+  }
+
+  /** @returns the configuration. Throws a Refusal: 404 */
+  find(owner: string, address: string): LoggerConfig {
+    return this.get(owner, address).config;
+  }
+
+  count(owner: string): number {
+    return this.of(owner).length;
+  }
+
+  /** Throws a Refusal, and then nothing has changed. */
+  async create(keeper: Keeper, config: LoggerConfig): Promise<void> {
+    const key = keyOf(keeper.owner, config.address);
+    if (this.entries.has(key)) {
+      const reference = loggerReference(config.address);
+      throw refusal(409, 'resourceConflict', `${config.address} exists already.`, reference);
+    }
+    const entry = this.toEntry(keeper, config);
+    if (this.entries.size >= MOST_LOGGERS) {
+      throw refusal(422, 'serviceConstraintExceeded', `This gateway keeps ${MOST_LOGGERS} loggers.`);
+    }
+    await this.put(entry);
+  }
+
+  /** The new configuration holds from now on, what was recorded is still reported. Throws a Refusal. */
+  async replace(keeper: Keeper, address: string, config: LoggerConfig): Promise<void> {
+    const known = this.get(keeper.owner, address);
+    if (config.address !== address) {
+      throw refusal(422, 'resourceConflict', 'An address never changes.', loggerReference(address));
+    }
+    const entry = { ...this.toEntry(keeper, config), lost: known.lost, open: known.open };
+    this.recorder.drop(known);
+    await this.put(entry);
+  }
+
+  /** What it has recorded goes with it. @returns the configuration. Throws a Refusal: 404 */
+  async remove(owner: string, address: string): Promise<LoggerConfig> {
+    const entry = this.get(owner, address);
+    await this.discard(entry);
+    return entry.config;
+  }
+
+  /** @returns what the CMS has not got, and a fresh sample of a logger of attributes. Throws a Refusal: 404 */
+  async pull(owner: string, address: string): Promise<LogReport> {
+    const entry = this.get(owner, address);
+    await this.writing;
+    const pending = await this.options.store.logs.pending(entry.key, this.most(entry));
+    const entries = [...pending.map(({ body }) => body as never), ...this.recorder.snapshot(entry)];
+    return { address, entries };
+  }
+
+  /** @param owner whose loggers are forgotten; undefined: everybody's */
+  async forget(owner: string | undefined): Promise<void> {
+    const gone = [...this.entries.values()].filter((entry) => owner === undefined || entry.owner === owner);
+    for (const entry of gone) await this.discard(entry);
+  }
+
+  private of(owner: string): Entry[] {
+    return [...this.entries.values()].filter((entry) => entry.owner === owner);
+  }
+
+  private get(owner: string, address: string): Entry {
+    const found = this.entries.get(keyOf(owner, address));
+    if (found) return found;
+    throw refusal(404, 'resourceNotFound', 'There is no such logger.', loggerReference(address));
+  }
+
+  private toEntry(keeper: Keeper, config: LoggerConfig): Entry {
+    checkLogger(keeper, config);
+    return {
+      key: keyOf(keeper.owner, config.address),
+      owner: keeper.owner,
+      config,
+      lists: snapshot(keeper, this.options.groups, config),
+      since: this.options.clock.now(),
+      lost: 0,
+      grown: 0,
+    };
+  }
+
+  private async put(entry: Entry): Promise<void> {
+    this.entries.set(entry.key, entry);
+    this.recorder.add(entry, true);
+    this.reporter.add(entry);
+    await this.save(entry);
+  }
+
+  private async discard(entry: Entry): Promise<void> {
+    this.recorder.drop(entry);
+    this.reporter.drop(entry);
+    this.entries.delete(entry.key);
+    const { store } = this.options;
+    await this.writing;
+    await this.guard(Promise.all([store.save(`${PREFIX}${entry.key}`, undefined), store.logs.forget(entry.key)]));
+  }
+
+  private most({ owner }: Entry): number {
+    const { post, most = MOST_KEPT } = this.options;
+    return post.reaches(owner) ? most : Math.min(most, MOST_UNREPORTED);
+  }
+
+  /** In the order in which things happened; what comes while the store writes is written together. */
+  private keep(entry: Entry, entries: NewEntry[]): void {
+    const time = this.options.clock.now();
+    const waiting = this.queue.length > 0;
+    for (const one of entries) this.queue.push({ ...one, logger: entry.key, time });
+    entry.grown += entries.length;
+    if (!waiting) this.schedule();
+  }
+
+  private schedule(): void {
+    this.writing = this.writing.then(() => this.write());
+  }
+
+  /** The CMS gets nothing that is not in the store. */
+  private async write(): Promise<void> {
+    const written = this.queue.splice(0);
+    const { clock, log, store } = this.options;
+    const { logs } = store;
+    try {
+      await logs.append(written);
+    } catch (error) {
+      log(`cannot store what loggers record: ${(error as Error).message}`);
+      this.queue.unshift(...written);
+      for (const { logger } of this.queue.splice(0, Math.max(0, this.queue.length - MOST_WAITING))) {
+        const entry = this.entries.get(logger);
+        if (entry) entry.lost++;
+      }
+      if (!this.closed) clock.after(AGAIN, () => this.schedule());
+      return;
+    }
+    for (const key of new Set(written.map(({ logger }) => logger))) {
+      const entry = this.entries.get(key);
+      if (!entry) await this.guard(logs.forget(key));
+      else {
+        await this.trim(entry);
+        this.reporter.changed(entry);
+      }
+    }
+  }
+
+  private async trim(entry: Entry): Promise<void> {
+    const most = this.most(entry);
+    if (entry.grown <= Math.min(LOOK, most / 10)) return;
+    entry.grown = 0;
+    const dropped = await this.guard(this.options.store.logs.trim(entry.key, most));
+    const lost = dropped ? dropped.attributes + dropped.events : 0;
+    if (lost === 0 || !this.options.post.reaches(entry.owner)) return;
+    entry.lost += lost;
+    await this.save(entry);
+  }
+
+  private async opened(entry: Entry, last: number): Promise<void> {
+    entry.open = last;
+    await this.save(entry);
+  }
+
+  /** Connected again: the log that has a hole says so, and so do those that record such events. */
+  private taken(entry: Entry): void {
+    const { lost } = entry;
+    if (lost === 0) return;
+    entry.lost = 0;
+    void this.save(entry);
+    const happening = {
+      eventType: 'deviceMalfunction',
+      phase: 'instant',
+      time: this.options.clock.now(),
+      info: `logger ${entry.config.address}: ${lost} entries lost, there was no room for them while the CMS was away`,
+      owner: entry.owner,
+    } as const;
+    if (this.recorder.happened(happening).includes(entry)) return;
+    const gateway = this.options.modelOf(entry.owner).gatewayDevice().address;
+    this.keep(entry, [{ kind: 'event', body: eventEntry(happening, gateway) as unknown as Json }]);
+  }
+
+  private async save(entry: Entry): Promise<void> {
+    const { owner, config, lists, since, lost, open } = entry;
+    const record = JSON.parse(JSON.stringify({ owner, config, lists, since, lost, open })) as Json;
+    await this.guard(this.options.store.save(`${PREFIX}${entry.key}`, record));
+  }
+
+  /** A store that fails is the operator's trouble; the lamps go on. */
+  private async guard<T>(work: Promise<T>): Promise<T | undefined> {
+    try {
+      return await work;
+    } catch (error) {
+      this.options.log(`cannot store what loggers record: ${(error as Error).message}`);
+      return undefined;
+    }
+  }
+}
+
+const keyOf = (owner: string, address: string): string => `${owner}/${address}`;
