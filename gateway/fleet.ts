@@ -386,6 +386,15 @@ export class Fleet {
     controller.counters = { values, time };
   }
 
+  /** A controller has taken these counters; its next report tells no others. */
+  private setCounters(id: string, { counters = [] }: FieldCommand): void {
+    const controller = this.controllers.get(id);
+    const values = [...(controller?.counters?.values ?? [])];
+    for (let i = 0; i + 1 < counters.length; i += 2)
+      if (counters[i] < values.length) values[counters[i]] = counters[i + 1];
+    if (controller?.counters) controller.counters = { values, time: this.clock.now() };
+  }
+
   private preset(id: string, counters: readonly number[]): void {
     const set = this.presets.get(id) ?? new Set();
     for (const counter of counters) set.add(counter);
@@ -466,7 +475,7 @@ export class Fleet {
       pending.cancel();
       pending.cancel = this.clock.after(AFTER_TIME, () => this.send(id, pending));
     } else if (code === AckCode.Done) {
-      this.preset(id, sets(pending.command));
+      this.setCounters(id, pending.command);
       this.settle(id, pending, 'done');
     } else this.settle(id, pending, FAILURES[code] ?? 'refused');
   }

@@ -19,6 +19,7 @@ import { Groups } from './talq/groups.ts';
 import { Library } from './talq/library.ts';
 import { Loggers } from './talq/loggers.ts';
 import { Model } from './talq/model.ts';
+import { Monitors } from './talq/monitors.ts';
 import { anyone, Peers } from './talq/peers.ts';
 import { onEarth } from './talq/place.ts';
 import type { Post } from './talq/reporter.ts';
@@ -92,6 +93,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       most: options.logEntries,
       log,
     });
+    const monitors = new Monitors(model, fleet, log);
     const forget = async (owner?: string): Promise<void> => {
       await loggers.forget(owner);
       await library.forget(owner);
@@ -99,6 +101,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       await model.forgetCms(owner);
       await types.forget(owner);
       timetables.bringAll();
+      monitors.bringAll();
     };
     const services = () => describeServices(limitsOf(fleet), dayOffset);
     const tls = options.tls && openTls(options.tls, store, clock, log);
@@ -139,6 +142,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       loggers,
       feed,
       timetables,
+      monitors,
       fleet,
       clock,
       callers,

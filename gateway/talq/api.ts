@@ -1,6 +1,8 @@
 /** The TALQ gateway API over HTTP: paths and what they answer. Source: TALQ 2.7.1 gateway API. */
+
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import { CommandKind } from '../../firmware/link/messages.ts';
 import type { Clock } from '../clock.ts';
 import type { Fleet } from '../fleet.ts';
 import { openServer, type Tls } from '../http-server.ts';
@@ -18,6 +20,7 @@ import type { Library } from './library.ts';
 import type { Loggers } from './loggers.ts';
 import { addLoggerRoutes } from './loggers-api.ts';
 import type { DeviceView } from './model.ts';
+import type { Monitors } from './monitors.ts';
 import { give, toOrders } from './override.ts';
 import type { Callers } from './peers.ts';
 import { answer, applyRules, LONGEST_BODY, toRefusal } from './protocol.ts';
@@ -57,6 +60,7 @@ export function buildApi(options: {
   loggers: Loggers;
   feed: EventFeed;
   timetables: Timetables;
+  monitors: Monitors;
   fleet: Fleet;
   clock: Clock;
   callers: Callers;
@@ -68,8 +72,8 @@ export function buildApi(options: {
   tls?: Tls;
   log(line: string): void;
 }) {
-  const { library, groups, types, loggers, feed, timetables, fleet, clock, callers, tls, log } = options;
-  const { longestBody = LONGEST_BODY } = options;
+  const { library, groups, types, loggers, feed, timetables, monitors, fleet, clock, callers } = options;
+  const { tls, log, longestBody = LONGEST_BODY } = options;
   const app = Fastify({
     bodyLimit: longestBody,
     serverFactory: (handler) => openServer(handler, tls, log),
@@ -171,11 +175,17 @@ export function buildApi(options: {
   };
   const carryOut = async (request: FastifyRequest, plan: Plan): Promise<Answer> => {
     const { owner, model } = writer(request);
+    monitors.check(plan.kept);
     const levels = plan.levels.map(({ device, level }) => ({
       device,
       outcome: timetables.setLevel(idOf(device), level),
     }));
-    const obeyed = await finish(request, [...give(model, fleet, clock, owner, plan.orders), ...levels], 'strict');
+    const counters = plan.counters.map(({ device, counter, value }) => ({
+      device,
+      outcome: fleet.submit(idOf(device), { kind: CommandKind.Counters, counters: [counter, value] }),
+    }));
+    const orders = [...give(model, fleet, clock, owner, plan.orders), ...levels, ...counters];
+    const obeyed = await finish(request, orders, 'strict');
     for (const view of new Set(plan.kept.map((entry) => entry.device))) {
       await model.keep(
         view,
@@ -199,8 +209,19 @@ export function buildApi(options: {
     const jobs = concerned
       .filter((view) => view.controller)
       .map((view) => ({ device: view, outcome: timetables.bring(idOf(view)) }));
-    const settled = await finish(request, jobs, 'lenient');
-    for (const [view, id] of plan.identities) await model.identify(view, id);
+    const judging = [...new Set(written.map((entry) => entry.device))]
+      .filter((view) =>
+        monitors.concerns(
+          view,
+          written.filter((entry) => entry.device === view),
+        ),
+      )
+      .map((view) => ({ device: view, outcome: monitors.bring(idOf(view)) }));
+    const settled = await finish(request, [...jobs, ...judging], 'lenient');
+    for (const [view, id] of plan.identities) {
+      await model.identify(view, id);
+      void monitors.bring(id);
+    }
     return { status: obeyed && assigned && settled ? 200 : 202 };
   };
   const early = { early: true };

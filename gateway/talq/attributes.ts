@@ -1,4 +1,5 @@
 /** How an attribute of a function is described: what it holds, who writes it, and what a write does. */
+import type { Counter } from '../../firmware/link/messages.ts';
 import type { AttributeDesc } from './schemas.ts';
 import type { TypeResource } from './types.ts';
 
@@ -9,10 +10,14 @@ export interface AttributeSpec extends AttributeDesc {
   scope: Scope;
   /**
    * What a write does. 'kept': the gateway stores it; 'override': it commands the lamp; 'default': it sets the lamp's
-   * default level; 'assign': it assigns a calendar; 'refer': it assigns a type; absent: accepted without effect, as for
-   * every read-only attribute.
+   * default level; 'assign': it assigns a calendar; 'refer': it assigns a type; 'counter': it sets a counter; absent:
+   * accepted without effect, as for every read-only attribute.
    */
-  write?: 'kept' | 'override' | 'default' | 'assign' | 'refer';
+  write?: 'kept' | 'override' | 'default' | 'assign' | 'refer' | 'counter';
+  /** The counter that a write sets. */
+  counter?: Counter;
+  /** The event's type, where it is spelled otherwise than its status attribute. */
+  eventType?: string;
   /** The kind of type whose address it holds. */
   refers?: TypeResource;
 }
@@ -51,10 +56,11 @@ export const measured = (name: string, type = 'AttributeFloat', unit?: string): 
   ...(unit === undefined ? {} : { unit }),
 });
 
-/** A condition that lasts, or an instant; its name is that of the event. */
-export const event = (name: string): AttributeSpec => ({
+/** A condition that lasts, or an instant; its name is that of the event, but for its spelling. */
+export const event = (name: string, eventType = name): AttributeSpec => ({
   name,
   type: 'AttributeBoolean',
   scope: 'event',
   readOnly: true,
+  ...(eventType === name ? {} : { eventType }),
 });

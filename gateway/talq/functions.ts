@@ -1,22 +1,24 @@
 /** Which functions and attributes the gateway's own device and its controllers have. Source: TALQ 2.7.1 data model. */
 import { createHash } from 'node:crypto';
-import { Quantity } from '../../firmware/link/messages.ts';
+import { Counter, Quantity } from '../../firmware/link/messages.ts';
 import { productOf } from '../fleet.ts';
 import type { Birth } from '../wire.ts';
 import { ASSETS } from './assets.ts';
 import { type AttributeSpec, event, factory, kept, measured, refers } from './attributes.ts';
 import { MEASURES, type Side, toLevels } from './mapping.ts';
+import { announcedOf, photocell } from './notices.ts';
+import { LAMP, MONITOR, meteredUnits, PHOTOCELL, PRESENCE, SENSING, sensingUnit } from './places.ts';
 import type { DeviceClass } from './schemas.ts';
+
+export { LAMP, LIGHT, meteredUnits, PRESENCE, SENSING, SENSORS, sensingUnit } from './places.ts';
 
 export interface FunctionSpec {
   id: string;
   type: string;
   attributes: AttributeSpec[];
-}
-
-/** The units of a controller that meter power, by their index in the birth: each is an electricalMeterN. */
-export function meteredUnits(birth: Birth): number[] {
-  return birth.units.flatMap((unit, i) => (unit[2].includes(Quantity.ActivePower) ? [i] : []));
+  /** Types of events that have no status attribute. */
+  events?: string[];
+  vendorEvents?: { name: string; description: string }[];
 }
 
 const retries = { minValue: 0, maxValue: 100 };
@@ -75,8 +77,24 @@ export const GATEWAY_FUNCTIONS: FunctionSpec[] = [
 
 /** @returns the functions of a controller's device, by what its birth says. */
 export function controllerFunctions(birth: Birth): FunctionSpec[] {
+  const announced = announcedOf(birth);
+  return measuringFunctions(birth).map((spec) => {
+    const { attributes = [], events = [], vendorEvents = [] } = announced.get(spec.id) ?? {};
+    const known = new Set(spec.attributes.map(({ name }) => name));
+    return {
+      ...spec,
+      attributes: [...spec.attributes, ...attributes.filter(({ name }) => !known.has(name))],
+      ...(events.length > 0 ? { events } : {}),
+      ...(vendorEvents.length > 0 ? { vendorEvents } : {}),
+    };
+  });
+}
+
+/** The functions without what the controller notices. */
+function measuringFunctions(birth: Birth): FunctionSpec[] {
   const metered = meteredUnits(birth);
   const monitored = birth.units[metered[0] ?? 0];
+  const dark = photocell(birth);
   return [
     {
       id: 'basic',
@@ -90,6 +108,7 @@ export function controllerFunctions(birth: Birth): FunctionSpec[] {
         kept('installationDate', 'AttributeDateTime'),
         ...situated,
         measured('currentTime', 'AttributeDateTime'),
+        ...counted(birth, measured('operatingHours', 'AttributeInteger', 'Hours')),
         event('deviceReset'),
       ],
     },
@@ -108,7 +127,7 @@ export function controllerFunctions(birth: Birth): FunctionSpec[] {
     },
     { id: LAMP, type: 'LampActuatorFunction', attributes: actuator(birth) },
     {
-      id: 'lampMonitor1',
+      id: MONITOR,
       type: 'LampMonitorFunction',
       attributes: [
         factory('actuatorReference'),
@@ -118,14 +137,20 @@ export function controllerFunctions(birth: Birth): FunctionSpec[] {
         kept('supplyType', 'AttributeSupplyType', { enumValues: ['AC', 'DC'] }),
         kept('applicationType'),
         ...measures(monitored?.[2] ?? [], 'monitor'),
+        ...counted(birth, ...(monitored?.[2].includes(Quantity.ActiveEnergy) ? [] : [ENERGY]), ...BURNED),
         event('lampFailure'),
       ],
     },
     ...metered.map((unit, i) => ({
       id: `electricalMeter${i + 1}`,
       type: 'ElectricalMeterFunction',
-      attributes: [...measures(birth.units[unit][2], 'meter'), kept('applicationType')],
+      attributes: [
+        ...measures(birth.units[unit][2], 'meter'),
+        ...(i === 0 ? counted(birth, ...uncounted(birth.units[unit][2])) : []),
+        kept('applicationType'),
+      ],
     })),
+    ...(dark ? [{ id: PHOTOCELL, type: 'PhotocellFunction', attributes: dark }] : []),
     ...(birth.presence === 1
       ? [
           {
@@ -147,25 +172,39 @@ export function controllerFunctions(birth: Birth): FunctionSpec[] {
   ];
 }
 
-/** Id of the lamp actuator. */
-export const LAMP = 'lampActuator1';
-/** Ids of the functions that programs may name as sensors, and what they measure. */
-export const PRESENCE = 'presence1';
-export const LIGHT = 'lightSensor1';
-export const SENSORS: Record<string, string> = { [PRESENCE]: 'presenceStatus', [LIGHT]: 'lightLevel' };
-
-/** Functions that show what a Modbus sensor measures: a controller has each at most once. */
-export const SENSING: { id: string; type: string; side: Side }[] = [
-  { id: LIGHT, type: 'LightSensorFunction', side: 'light' },
-  { id: 'temperatureSensor1', type: 'TemperatureSensorFunction', side: 'temperature' },
-  { id: 'humiditySensor1', type: 'HumiditySensorFunction', side: 'humidity' },
-  { id: 'noiseSensor1', type: 'NoiseMonitoringSensorFunction', side: 'noise' },
-  { id: 'particulateMatterSensor1', type: 'ParticulateMatterSensorFunction', side: 'particles' },
+/** What the controller counts of its lamp. */
+const ENERGY = measured('activeEnergy', 'AttributeFloat', 'KiloWattHours');
+const BURNED: AttributeSpec[] = [
+  // The one measurement that a CMS may write, after the lamp was replaced.
+  {
+    name: 'operatingHours',
+    type: 'AttributeFloat',
+    scope: 'measurement',
+    unit: 'Hours',
+    minValue: 0,
+    maxValue: 1_000_000,
+    write: 'counter',
+    counter: Counter.LampTime,
+  },
+  measured('switchOnCounter', 'AttributeInteger'),
+  measured('supplyLossCount', 'AttributeInteger'),
+];
+const ENERGIES: [Quantity | undefined, AttributeSpec][] = [
+  [Quantity.ActiveEnergy, measured('totalActiveEnergy', 'AttributeFloat', 'KiloWattHours')],
+  [Quantity.ReactiveEnergy, measured('totalReactiveEnergy', 'AttributeFloat', 'KiloVoltAmpereReactiveHours')],
+  [undefined, measured('totalApparentEnergy', 'AttributeFloat', 'KiloVoltAmpereHours')],
 ];
 
-/** @returns the index of the first unit that measures something for that side, negative without one. */
-export function sensingUnit(birth: Birth, side: Side): number {
-  return birth.units.findIndex((unit) => unit[2].some((quantity) => MEASURES[quantity]?.[side]));
+/** @returns the attributes, if the controller counts at all: firmware that tells events does */
+function counted(birth: Birth, ...attributes: AttributeSpec[]): AttributeSpec[] {
+  return birth.events === undefined ? [] : attributes;
+}
+
+/** @returns the energies that the meter itself has no register for */
+function uncounted(quantities: readonly number[]): AttributeSpec[] {
+  return ENERGIES.filter(([quantity]) => quantity === undefined || !quantities.includes(quantity)).map(
+    ([, one]) => one,
+  );
 }
 
 function actuator(birth: Birth): AttributeSpec[] {
@@ -224,10 +263,14 @@ export function describeClass(name: string, functions: FunctionSpec[]): DeviceCl
       type: spec.type,
       attributes: spec.attributes
         .filter((attribute) => attribute.scope !== 'event')
-        .map(({ type: _type, scope: _scope, write: _write, refers: _refers, ...description }) => description),
-      events: spec.attributes
-        .filter((attribute) => attribute.scope === 'event')
-        .map((attribute) => ({ type: attribute.name })),
+        .map(
+          ({ type: _t, scope: _s, write: _w, refers: _r, counter: _c, eventType: _e, ...description }) => description,
+        ),
+      events: [
+        ...spec.attributes.filter(({ scope }) => scope === 'event').map(({ name, eventType = name }) => eventType),
+        ...(spec.events ?? []),
+      ].map((type) => ({ type })),
+      ...(spec.vendorEvents ? { vendorEvents: spec.vendorEvents } : {}),
     })),
   };
 }

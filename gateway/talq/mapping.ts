@@ -61,6 +61,10 @@ export const MEASURES: Record<number, { [side in Side]?: Measure }> = {
   [Quantity.Phase1ActivePower]: { meter: { name: 'phase1ActivePower', unit: 'KiloWatt', steps: 10000 } },
   [Quantity.Phase2ActivePower]: { meter: { name: 'phase2ActivePower', unit: 'KiloWatt', steps: 10000 } },
   [Quantity.Phase3ActivePower]: { meter: { name: 'phase3ActivePower', unit: 'KiloWatt', steps: 10000 } },
+  [Quantity.NeutralCurrent]: { meter: { name: 'neutralCurrent', unit: 'Amperes', steps: 1000 } },
+  [Quantity.Phase1PowerFactor]: { meter: { name: 'phase1PowerFactor', steps: 1000 } },
+  [Quantity.Phase2PowerFactor]: { meter: { name: 'phase2PowerFactor', steps: 1000 } },
+  [Quantity.Phase3PowerFactor]: { meter: { name: 'phase3PowerFactor', steps: 1000 } },
   [Quantity.Noise]: { noise: { name: 'noise', unit: 'Decibels', steps: 10 } },
   [Quantity.ParticulateMatter25]: { particles: { name: 'pm2-5', unit: 'MicrogramsPerCubicMeter', steps: 10 } },
   [Quantity.ParticulateMatter10]: { particles: { name: 'pm10', unit: 'MicrogramsPerCubicMeter', steps: 10 } },
@@ -68,10 +72,17 @@ export const MEASURES: Record<number, { [side in Side]?: Measure }> = {
   [Quantity.Humidity]: { humidity: { name: 'humidity', unit: 'Percent', steps: 10 } },
 };
 
+const FACTORS: number[] = [
+  Quantity.PowerFactor,
+  Quantity.Phase1PowerFactor,
+  Quantity.Phase2PowerFactor,
+  Quantity.Phase3PowerFactor,
+];
+
 /** @returns the value in the measure's unit. Division, not multiplication: 2315 / 10 is 231.5 exactly. */
 export function toUnit(quantity: number, measure: Measure, value: number): number {
   // TALQ's power factor has no sign; the sense is an attribute of its own.
-  return quantity === Quantity.PowerFactor ? Math.min(Math.abs(value) / measure.steps, 1) : value / measure.steps;
+  return FACTORS.includes(quantity) ? Math.min(Math.abs(value) / measure.steps, 1) : value / measure.steps;
 }
 
 /**

@@ -5,6 +5,7 @@ import type { Json } from '../store/store.ts';
 import type { Birth } from '../wire.ts';
 import { CONTROLLER_ASSET } from './assets.ts';
 import { LAMP, meteredUnits, SENSING, sensingUnit } from './functions.ts';
+import { readInstrument } from './instrument.ts';
 import { MEASURES, type Side, toReason, toSense, toTimestamp, toUnit } from './mapping.ts';
 import type { Command } from './schemas.ts';
 import type { SensorNumbers } from './sensors.ts';
@@ -137,9 +138,9 @@ export function readController(
       return born({ name: 'LevelState', value: birth.defaultLevel });
     case 'communicationFailure':
       return { value: !controller.online, time: controller.linkedAt };
-    case 'lampFailure':
-      return {}; // the wire does not tell yet
   }
+  const own = readInstrument(controller, functionId, name);
+  if (own) return own;
   if (state) {
     const { time } = state;
     switch (name) {

@@ -141,7 +141,13 @@ export interface AttributeDesc {
 }
 export interface DeviceClass {
   name: string;
-  functions: { functionId: string; type: string; attributes: AttributeDesc[]; events: { type: string }[] }[];
+  functions: {
+    functionId: string;
+    type: string;
+    attributes: AttributeDesc[];
+    events: { type: string }[];
+    vendorEvents?: { name: string; description: string }[];
+  }[];
 }
 export interface Service {
   name: string;

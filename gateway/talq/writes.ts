@@ -7,6 +7,7 @@ import type { AttributeSpec } from './attributes.ts';
 import { planIdentity } from './commissioning.ts';
 import { deviceReference, refusal } from './errors.ts';
 import type { FunctionSpec } from './functions.ts';
+import { toCounter } from './instrument.ts';
 import { type DeviceView, type Model, NIL } from './model.ts';
 import { checkCommand, hasLevel, levelOf, type Order, toCommand } from './override.ts';
 import { onEarth, type Place } from './place.ts';
@@ -24,6 +25,8 @@ export interface Plan {
   /** Default levels in %. */
   levels: { device: DeviceView; level: number }[];
   assigns: Assign[];
+  /** Counters that are set, in steps of the wire. */
+  counters: { device: DeviceView; counter: number; value: number }[];
   /** Written values that a CMS takes back. */
   dropped: { device: DeviceView; functionId: string; name: string }[];
   /** Functions that a CMS takes out of its view; all others of the device are in it. */
@@ -43,6 +46,7 @@ export const emptyPlan = (): Plan => ({
   orders: [],
   levels: [],
   assigns: [],
+  counters: [],
   dropped: [],
   hidden: new Map(),
   identities: new Map(),
@@ -154,6 +158,15 @@ export function planAttribute(
       plan.kept.push({ device, functionId: spec.id, name, value, time });
       break;
     }
+    case 'counter': {
+      checkValue(attribute, value, reference);
+      if (attribute.counter === undefined) break;
+      if (!device.controller) {
+        throw refusal(422, 'serviceConstraintExceeded', 'Nothing counts at a device that is not there yet.', reference);
+      }
+      plan.counters.push({ device, counter: attribute.counter, value: toCounter(attribute.counter, Number(value)) });
+      break;
+    }
     case 'kept': {
       checkValue(attribute, value, reference);
       if (name === 'cmsAddress') checkFree(model, String(value), reference);
@@ -250,6 +263,7 @@ export function merge(plan: Plan, more: Plan): void {
   plan.orders.push(...more.orders);
   plan.levels.push(...more.levels);
   plan.assigns.push(...more.assigns);
+  plan.counters.push(...more.counters);
   plan.dropped.push(...more.dropped);
   for (const [device, hidden] of more.hidden) plan.hidden.set(device, hidden);
   for (const [device, id] of more.identities) plan.identities.set(device, id);

@@ -75,6 +75,13 @@ export function propertiesOfType(
   return propertiesOf(name);
 }
 
+/** @returns all types of events that a log entry may have; none without the documents. */
+export function eventTypes(): string[] {
+  if (!present) return [];
+  load();
+  return model.components.schemas.EventType.enum;
+}
+
 /** @returns the attributes and events that a lighting gateway must have in a function; none without the documents. */
 export function mandatoryAttributes(functionType: string): string[] {
   if (!present) return [];
@@ -186,8 +193,12 @@ function deep(value: unknown, place: string): string[] {
     const known = propertiesOf(String(entry.type));
     const attributes = (entry.attributes as { name: string }[]).map(({ name }) => name);
     const events = (entry.events as { type: string }[]).map(({ type }) => type);
-    for (const member of [...attributes, ...events]) {
-      if (!(member in known)) found.push(`${place}: ${entry.type} has no ${member}`);
+    for (const member of attributes) if (!(member in known)) found.push(`${place}: ${entry.type} has no ${member}`);
+    // Generic events have no status attribute, and TALQ spells powerFactor… of meters otherwise in attributes.
+    const named = [...Object.keys(known), ...model.components.schemas.fGenericEvents.enum];
+    const spelled = new Set(named.map((name) => name.toLowerCase()));
+    for (const member of events) {
+      if (!spelled.has(member.toLowerCase())) found.push(`${place}: ${entry.type} has no ${member}`);
     }
   }
   return found;
