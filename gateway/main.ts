@@ -15,6 +15,7 @@ import { BASE, buildApi } from './talq/api.ts';
 import { CmsConnection } from './talq/cms.ts';
 import { CmsClient } from './talq/cms-client.ts';
 import { EventFeed } from './talq/feed.ts';
+import { tellFieldEvents } from './talq/field-events.ts';
 import { Groups } from './talq/groups.ts';
 import { Library } from './talq/library.ts';
 import { Loggers } from './talq/loggers.ts';
@@ -164,6 +165,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     await loggers.start();
     const watch = new Watch(model, fleet, feed, store, clock, log);
     await watch.start();
+    closers.push(tellFieldEvents(fleet, model, feed));
     client = connectBroker({
       url: options.brokerUrl ?? `mqtt://${reachable(host)}:${broker?.port}`,
       subscriptions: SUBSCRIPTIONS,

@@ -3,7 +3,7 @@
  * What it knew is stored, so that a restart of the gateway neither loses an event nor tells one twice.
  */
 import { isDeepStrictEqual } from 'node:util';
-import { ResetCode } from '../../firmware/link/messages.ts';
+import { EventCode, ResetCode } from '../../firmware/link/messages.ts';
 import type { Clock } from '../clock.ts';
 import type { Change, Controller, Fleet, State as LampState } from '../fleet.ts';
 import type { Json, Store } from '../store/store.ts';
@@ -159,8 +159,10 @@ export class Watch {
     const level = state.level === undefined ? undefined : Math.round(state.level);
     const key = JSON.stringify([state.command, toReason(state.reason), state.reference, state.sensor]);
     const before = seen.light;
-    seen.light = { key, level, open: before?.open };
-    if (!before) return;
+    // Many controllers tell of their light themselves, with their own times.
+    const tells = device.controller?.birth.events?.includes(EventCode.LightStateChange) === true;
+    seen.light = { key, level, open: tells ? undefined : before?.open };
+    if (!before || tells) return;
     const tell = (by: Command, reached: number | undefined, time: number): void =>
       this.feed.emit({
         device,

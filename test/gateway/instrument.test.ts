@@ -18,6 +18,7 @@ import { toTalqEvents } from '../../gateway/talq/events.ts';
 import { controllerFunctions } from '../../gateway/talq/functions.ts';
 import { allNotices, noticesOf, thresholdsOf } from '../../gateway/talq/notices.ts';
 import type { Birth } from '../../gateway/wire.ts';
+import { create, logger, pulled } from './logger-rig.ts';
 import { describeAttribute, eventTypes } from './oas.ts';
 import { birth, type Controller, event, Rig, refusalOf, report, T0, UNIT } from './rig.ts';
 
@@ -421,6 +422,38 @@ describe('an instrument in TALQ', () => {
       (await rig.call('PATCH', `/devices/${address}`, { body: { ...body, functions: [fewer, ...rest] } })).status,
       200,
     );
+  });
+
+  it('tells loggers each event once, with the time and evidence of the controller, valid by the official document', async () => {
+    await create(rig, logger('all'));
+    const failed = event({ 0: 20, 4: T0 / 1000 - 5 });
+    const dipped = event({ 0: 21, 1: EventCode.Sag, 2: 2, 4: T0 / 1000 - 4, 12: 3, 13: 1710 });
+    const dimmed = event({ 0: 22, 1: EventCode.LightStateChange, 2: 2, 4: T0 / 1000 - 3, 6: 70, 12: 70, 13: 3 });
+    const silent = event({ 0: 23, 1: EventCode.UnitSilent, 2: 1, 4: T0 / 1000 - 2, 5: 0 });
+    await happen(failed, dipped, dimmed, silent);
+    await controller.send(Leaf.Event, [7, failed, dipped, dimmed, silent]);
+    const entries = (await pulled(rig, 'all')).map(({ data }) => data);
+    assert.deepEqual(
+      entries.map(({ eventType, startEndFlag, timestamp, srcAddress }) => [
+        eventType,
+        startEndFlag,
+        timestamp,
+        srcAddress,
+      ]),
+      [
+        ['lampFailure', true, time(-5), `${lamp}/lampMonitor1`],
+        ['deviceMalfunction', undefined, time(-4), lamp],
+        ['lightStateChange', undefined, time(-3), `${lamp}/lampActuator1`],
+        ['functionError', true, time(-2), `${lamp}/electricalMeter1`],
+      ],
+    );
+    assert.equal(entries[0].attributes.length, 4);
+    assert.match(entries[1].info[0].description, /^sag: .* 0\.3 s, 171 V\./);
+    assert.deepEqual([entries[2].type, entries[2].command.reason], ['StateChangeEventLogData', 'program']);
+    // The report that follows a change of light does not tell of it again.
+    await say({ 3: 50, 4: 50 });
+    const changes = (await pulled(rig, 'all')).filter(({ data }) => data.eventType === 'lightStateChange');
+    assert.equal(changes.length, 1);
   });
 
   it('tells a lamp failure with what was measured, under addresses of the device’s class', () => {
