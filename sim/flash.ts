@@ -25,6 +25,8 @@ export class Flash {
   operations = 0;
   /** Called when a planned cut happens, before `PowerCut` is thrown. */
   onCut: () => void = () => {};
+  /** Called after every operation, whole or torn, with the bytes that it may have changed. */
+  onChange: (address: number, length: number) => void = () => {};
   #memory: Uint8Array;
   #cutAt = Number.POSITIVE_INFINITY;
   #part = 0;
@@ -62,6 +64,7 @@ export class Flash {
         }
         this.#memory[address + at] = data[at];
       }
+      this.onChange(address + from, stop - from);
       if (done < 1 || this.#due()) this.#cut();
       from = end;
     }
@@ -73,6 +76,7 @@ export class Flash {
     const start = page * this.page;
     this.#memory.fill(0xff, start, start + Math.floor(this.page * done));
     this.erases[page]++;
+    this.onChange(start, this.page);
     if (done < 1 || this.#due()) this.#cut();
   }
 

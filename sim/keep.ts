@@ -1,7 +1,8 @@
 /** Keeps what a simulated controller remembers in a directory, one pair of files a controller. */
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readFileSync, renameSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import type { SavedController } from './controller.ts';
+import type { Flash } from './flash.ts';
 
 function readIfThere(path: string): Buffer | undefined {
   try {
@@ -19,6 +20,8 @@ function replace(path: string, data: Uint8Array | string): void {
 }
 
 export class Keep {
+  private readonly followed = new Set<string>();
+
   /** Creates the directory when it is missing; throws when it cannot. */
   constructor(private directory: string) {
     mkdirSync(directory, { recursive: true });
@@ -36,8 +39,24 @@ export class Keep {
     return { flash, wattHours, varHours };
   }
 
+  /** From now on the file has what the flash has, operation by operation: a killed process loses none. */
+  follow(id: string, flash: Flash): void {
+    const path = join(this.directory, `${id}.flash`);
+    replace(path, flash.image());
+    this.followed.add(id);
+    flash.onChange = (address, length) => {
+      // Opened each time: a long street has more files than a process may hold open.
+      const file = openSync(path, 'r+');
+      try {
+        writeSync(file, flash.read(address, length), 0, length, address);
+      } finally {
+        closeSync(file);
+      }
+    };
+  }
+
   save(id: string, { flash, wattHours, varHours }: SavedController): void {
-    replace(join(this.directory, `${id}.flash`), flash);
+    if (!this.followed.has(id)) replace(join(this.directory, `${id}.flash`), flash);
     replace(join(this.directory, `${id}.json`), `${JSON.stringify({ wattHours, varHours })}\n`);
   }
 }

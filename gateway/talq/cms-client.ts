@@ -12,7 +12,7 @@ import { VERSION } from './protocol.ts';
 /** ms of real time until a connection stands, and for one request as a whole. */
 export const CONNECT_TIME = 10000;
 export const REQUEST_TIME = 35000;
-/** Bytes that an answer may have beyond twice the request: what a CMS creates, it sends back. */
+/** Bytes that an answer may have beyond twice the request, unless said otherwise: what a CMS creates, it sends back. */
 const LONGEST_EXTRA = 1048576;
 const MOST_REDIRECTS = 3;
 /** Connections to one CMS at once. */
@@ -42,7 +42,10 @@ export class CmsClient {
   private readonly stopping = new AbortController();
 
   /** @param tls how both sides prove who they are; renewed by `useTls` */
-  constructor(tls: ClientTls = {}) {
+  constructor(
+    tls: ClientTls = {},
+    private readonly longestExtra = LONGEST_EXTRA,
+  ) {
     this.secure = agentOf(tls);
   }
 
@@ -53,8 +56,8 @@ export class CmsClient {
   }
 
   /**
-   * Sends JSON, nothing when `content` is undefined. @returns the JSON of the answer, undefined without a body. Throws a CmsError, whatever happens: the
-   * message names method and path, never the query.
+   * Sends JSON, or with `undefined` no body. @returns the JSON of the answer, undefined without a body. Throws a CmsError,
+   * whatever happens: the message names method and path, never the query.
    */
   async ask(method: string, url: string, content: unknown): Promise<unknown> {
     const body = Buffer.from(content === undefined ? '' : JSON.stringify(content));
@@ -93,7 +96,7 @@ export class CmsClient {
     const end = AbortSignal.timeout(REQUEST_TIME);
     try {
       const answer = await this.send(method, url, body, AbortSignal.any([this.stopping.signal, end]));
-      const text = await readText(answer, 2 * body.length + LONGEST_EXTRA);
+      const text = await readText(answer, 2 * body.length + this.longestExtra);
       return { status: answer.statusCode ?? 0, location: answer.headers.location, text };
     } catch (error) {
       const { message, code } = error as NodeJS.ErrnoException;
