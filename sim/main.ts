@@ -21,8 +21,9 @@ const GROUP = 'street';
 /** ms of real time between two tables. */
 const REDRAW = 500;
 const REPRINT = 5000;
-/** ms of real time between two savings, between two looks for the lamps, and for which all of them are waited for. */
-const SAVE = 10_000;
+/** ms of real time between two savings of the meters, at least and for each lamp; between two looks for the lamps, and for which all of them are waited for. */
+const SAVE = 1000;
+const SAVE_EACH = 10;
 const LOOK = 500;
 const PATIENCE = 5000;
 
@@ -85,7 +86,9 @@ async function bench(options: Arguments, stopped: AbortSignal): Promise<void> {
   const keep = data === undefined ? undefined : new Keep(join(data, 'controllers'));
   const configured: Board = await loadBoard(BOARD);
   const tls = broker?.startsWith('mqtts:') ?? false;
-  const board: Board = { ...configured, network: { ...configured.network, tls } };
+  // What a CMS meets is a street from the factory: without a calendar of its own, at the default level.
+  const timetable = cms.length > 0 ? [] : configured.timetable;
+  const board: Board = { ...configured, timetable, network: { ...configured.network, tls } };
   const early: string[] = [];
   let log = (line: string): void => {
     early.push(line);
@@ -118,7 +121,7 @@ async function bench(options: Arguments, stopped: AbortSignal): Promise<void> {
   street.start(speed);
   const show = () => screen.show(now(), street.rows());
   const timers = [setInterval(show, process.stdout.isTTY ? REDRAW : REPRINT)];
-  if (keep) timers.push(setInterval(() => street.save(), SAVE));
+  if (keep) timers.push(setInterval(() => street.save(), Math.max(SAVE, lamps * SAVE_EACH)));
   await invite(gateway, lamps, stopped, (lines) => screen.notice(['', ...lines]));
   if (!stopped.aborted) {
     show();

@@ -57,7 +57,10 @@ export class Street {
     this.poles = Array.from({ length: lamps }, (_, index) => {
       const id = `lamp-${String(index + 1).padStart(width, '0')}`;
       const onUncaught = (error: unknown) => log(`${id}: ${error}`);
-      return openController({ world, id, board, site, seed, mains, daylight, saved: keep?.load(id), onUncaught });
+      const saved = keep?.load(id);
+      const pole = openController({ world, id, board, site, seed, mains, daylight, saved, onUncaught });
+      keep?.follow(id, pole.sim.flash);
+      return pole;
     });
     const { presence } = board;
     if (!presence) return;

@@ -100,6 +100,8 @@ export function planFunction(writer: Writer, device: DeviceView, spec: FunctionS
     if (typeof value !== 'object' || value === null || Array.isArray(value)) {
       throw refusal(400, 'payloadError', `${name} is not an Attribute.`, reference);
     }
+    // What has no value yet is sent back as it was announced, and says nothing.
+    if (!Object.hasOwn(value, 'value')) continue;
     merge(plan, planAttribute(writer, device, spec, attribute, value as AttributeBody));
   }
   return plan;

@@ -129,6 +129,16 @@ describe('the gateway and its CMS', () => {
     assert.equal(upper.body[0].address, cms.gatewayAddress);
   });
 
+  it('24 takes its own device back with all attributes, also those that have no value yet', async () => {
+    const gateway = await start();
+    await cms.until(3);
+    const { body } = cms.received[2];
+    assert.deepEqual(Object.keys(body.functions[1].crlUrn), ['type', 'timestamp']);
+    const reply = await gateway.call('PATCH', `/devices/${cms.gatewayAddress}`, { ...asCms(), body });
+    assert.equal(reply.status, 200);
+    await cms.until(5);
+  });
+
   it('28 begins again at 30 s after an error and after a NIL address', async () => {
     const given = cms.gatewayAddress;
     cms.failures.push(500);
