@@ -23,6 +23,8 @@ export interface Received {
 
 /** Status and body, if any. */
 export type Answered = [status: number, body?: unknown];
+/** How a CMS can behave instead of answering. */
+export type Rudeness = 'silence' | 'hang up';
 
 /** A certificate, its key and the authorities of clients, in PEM. */
 export interface ServerTls {
@@ -38,11 +40,11 @@ export class CmsServer {
 
   /**
    * @param base of all paths, without a slash at the end
-   * @param handle undefined: no answer ever. Whatever it throws is answered with 500
+   * @param handle whatever it throws is answered with 500
    */
   constructor(
     private readonly base: string,
-    private readonly handle: (received: Received) => Promise<Answered | undefined>,
+    private readonly handle: (received: Received) => Promise<Answered | Rudeness>,
     private readonly tls?: ServerTls,
   ) {}
 
@@ -82,7 +84,12 @@ export class CmsServer {
       certificate: socket instanceof TLSSocket ? String(socket.getPeerCertificate().subject?.CN) : undefined,
       body: request.body,
     });
-    if (!answered) return new Promise(() => {});
+    if (answered === 'silence') return new Promise(() => {});
+    if (answered === 'hang up') {
+      reply.hijack();
+      reply.raw.destroy();
+      return reply;
+    }
     const [status, body] = answered;
     reply.code(status).header('talq-api-version', VERSION);
     return body === undefined ? reply.send() : reply.type('application/json').send(JSON.stringify(body));
