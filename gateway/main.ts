@@ -3,6 +3,9 @@
  * directly, this file is the command line.
  */
 import { readFileSync } from 'node:fs';
+import { globalAgent } from 'node:http';
+import { Agent as TlsAgent } from 'node:https';
+import { join } from 'node:path';
 import { type DetailedPeerCertificate, type PeerCertificate, checkServerIdentity as tlsCheck } from 'node:tls';
 import { pathToFileURL } from 'node:url';
 import { type BrokerClient, connectBroker, openBroker } from './broker.ts';
@@ -17,10 +20,12 @@ import { CmsClient } from './talq/cms-client.ts';
 import { EventFeed } from './talq/feed.ts';
 import { tellFieldEvents } from './talq/field-events.ts';
 import { Groups } from './talq/groups.ts';
+import { watchedLamp } from './talq/lamp-types.ts';
 import { Library } from './talq/library.ts';
 import { Loggers } from './talq/loggers.ts';
 import { Model } from './talq/model.ts';
 import { Monitors } from './talq/monitors.ts';
+import { Packages, type Supplier } from './talq/packages.ts';
 import { anyone, Peers } from './talq/peers.ts';
 import { onEarth } from './talq/place.ts';
 import type { Post } from './talq/reporter.ts';
@@ -81,6 +86,23 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     const peers = new Peers<CmsConnection>();
     const modelOf = (owner: string): Model => peers.find(owner)?.model ?? model;
     const feed = new EventFeed();
+    const tls = options.tls && openTls(options.tls, store, clock, log);
+    if (tls) closers.push(() => tls.close());
+    const packages =
+      options.dataDirectory === undefined
+        ? undefined
+        : new Packages({
+            directory: join(options.dataDirectory, 'packages'),
+            store,
+            clock,
+            agents: () => ({ plain: globalAgent, secure: new TlsAgent({ ...tls?.client(), minVersion: 'TLSv1.2' }) }),
+            supplier: (owner) => supplierOf(peers.find(owner), model),
+            tell: (owner, eventType, info) => {
+              log(`${eventType}: ${info}`);
+              feed.emit({ functionId: 'gateway', eventType, phase: 'instant', time: clock.now(), info, owner });
+            },
+            log,
+          });
     const post = postOf(peers, modelOf);
     const loggers = new Loggers({
       fleet,
@@ -95,8 +117,11 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       log,
     });
     const monitors = new Monitors(model, fleet, log);
+    monitors.lampOf = (device) => watchedLamp(types, device);
+    types.changed = () => monitors.bringAll();
     const forget = async (owner?: string): Promise<void> => {
       await loggers.forget(owner);
+      await packages?.forget(owner);
       await library.forget(owner);
       await groups.forget(owner);
       await model.forgetCms(owner);
@@ -104,9 +129,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       timetables.bringAll();
       monitors.bringAll();
     };
-    const services = () => describeServices(limitsOf(fleet), dayOffset);
-    const tls = options.tls && openTls(options.tls, store, clock, log);
-    if (tls) closers.push(() => tls.close());
+    const services = () => describeServices(limitsOf(fleet), dayOffset, packages !== undefined);
     for (const { uri, certificate } of options.cms ?? []) {
       const connection = new CmsClient(tls?.client());
       tls?.keys.onRenewal(() => connection.useTls(tls.client()));
@@ -142,6 +165,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       types,
       loggers,
       feed,
+      packages,
       timetables,
       monitors,
       fleet,
@@ -153,6 +177,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       tls: server,
       log,
     });
+    await packages?.start();
+    closers.push(() => packages?.close());
     closers.push(() => api.close());
     await api.listen({ host, port }).catch((error: NodeJS.ErrnoException) => {
       throw error.code === 'EADDRINUSE' ? new Error(`port ${port} (TALQ API) is occupied`) : error;
@@ -240,6 +266,19 @@ function postOf(peers: Peers<CmsConnection>, modelOf: (owner: string) => Model):
       return model.zones.posix(model.zoneOf(model.gatewayDevice()));
     },
     reaches: (owner) => peers.find(owner) !== undefined,
+  };
+}
+
+/** @returns how a CMS supplies packages, whose connection is absent in open test mode. */
+function supplierOf(peer: CmsConnection | undefined, root: Model): Supplier {
+  const model = peer?.model ?? root;
+  const setting = (name: string) => model.read(model.gatewayDevice(), 'gateway', name).value;
+  return {
+    cmsUri: peer?.cmsUri,
+    pkgUrl: (setting('pkgUrl') as string | undefined) || undefined,
+    retryPeriod: Number(setting('gatewayRetryPeriod')),
+    retries: Number(setting('gatewayNumberOfRetries')),
+    offered: async (packageId) => peer?.offered(packageId),
   };
 }
 

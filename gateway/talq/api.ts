@@ -22,6 +22,8 @@ import { addLoggerRoutes } from './loggers-api.ts';
 import type { DeviceView } from './model.ts';
 import type { Monitors } from './monitors.ts';
 import { give, toOrders } from './override.ts';
+import { addPackageRoutes } from './package-api.ts';
+import type { Packages } from './packages.ts';
 import type { Callers } from './peers.ts';
 import { answer, applyRules, LONGEST_BODY, toRefusal } from './protocol.ts';
 import {
@@ -59,6 +61,8 @@ export function buildApi(options: {
   types: TypeLibrary;
   loggers: Loggers;
   feed: EventFeed;
+  /** Absent: there is no place to keep packages. */
+  packages?: Packages;
   timetables: Timetables;
   monitors: Monitors;
   fleet: Fleet;
@@ -232,7 +236,8 @@ export function buildApi(options: {
     return { status, body: views.map(({ address }) => adapted(request, model.toDevice(device(request, address)))) };
   };
 
-  const services = (request: FastifyRequest) => describeServices(limitsOf(fleet), options.dayOffset, request.minor);
+  const services = (request: FastifyRequest) =>
+    describeServices(limitsOf(fleet), options.dayOffset, options.packages !== undefined, request.minor);
   app.get(`${BASE}/services`, { config: early }, (request, reply) => answer(reply, 200, services(request)));
   app.get(`${BASE}/services/:serviceName`, { config: early, schema: { params: ServiceParams } }, (request, reply) => {
     const { serviceName } = request.params;
@@ -432,6 +437,7 @@ export function buildApi(options: {
     ...addGroupRoutes(app as unknown as FastifyInstance, groups, shop),
     ...addTypeRoutes(app as unknown as FastifyInstance, types, shop),
     ...addLoggerRoutes(app as unknown as FastifyInstance, loggers, shop),
+    ...addPackageRoutes(app as unknown as FastifyInstance, options.packages, shop),
     '/services': ['GET'],
     '/services/:serviceName': ['GET'],
     '/device-classes': ['GET'],

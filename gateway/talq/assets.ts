@@ -6,6 +6,8 @@
 import { factory, kept, refers } from './attributes.ts';
 import type { FunctionSpec } from './functions.ts';
 
+/** Id of the function that shows the lamp as a thing. */
+export const LUMINAIRE_ASSET = 'luminaireAsset1';
 /** Id of the function that shows the controller itself. */
 export const CONTROLLER_ASSET = 'controllerAsset1';
 
@@ -16,7 +18,7 @@ const made = [year('manufactureYear'), kept('manufactureWeek', 'AttributeInteger
 
 export const ASSETS: FunctionSpec[] = [
   {
-    id: 'luminaireAsset1',
+    id: LUMINAIRE_ASSET,
     type: 'LuminaireAssetFunction',
     attributes: [
       refers('luminaireTypeAddress', 'luminaire-types'),

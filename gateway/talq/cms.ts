@@ -381,6 +381,18 @@ export class CmsConnection implements Peer, Seat {
     }
   }
 
+  async offered(packageId: string): Promise<unknown> {
+    const base = this.options.cmsUri.replace(/\/+$/, '');
+    const url = `${base}/data-packages/${encodeURIComponent(packageId)}?clientAddress=${this.record.gatewayAddress}`;
+    try {
+      return await this.options.client.ask('GET', url, undefined);
+    } catch (error) {
+      // Packages are optional for a CMS: one that has no such list says so in its own way.
+      if ((error as CmsError).final) return undefined;
+      throw error;
+    }
+  }
+
   async created(devices: DeviceView[]): Promise<void> {
     await this.note(devices);
   }

@@ -69,6 +69,7 @@ export const GATEWAY_FUNCTIONS: FunctionSpec[] = [
       kept('cmsNumberOfRetries', 'AttributeInteger', retries),
       kept('crlUrn', 'AttributeUri'),
       factory('vendor'),
+      kept('pkgUrl', 'AttributeUri'),
       event('newCmsAttached'),
     ],
   },

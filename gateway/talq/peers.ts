@@ -25,6 +25,8 @@ export interface Peer {
   created(devices: DeviceView[]): Promise<void>;
   /** The CMS deleted this device itself. */
   deleted(address: string): Promise<void>;
+  /** @returns what the CMS says of a data package that it offers; undefined when it says nothing */
+  offered(packageId: string): Promise<unknown>;
   /** The CMS deletes the gateway: everything of that CMS is forgotten and it is attached anew. */
   erase(): Promise<void>;
 }
@@ -47,6 +49,7 @@ export function anyone(model: Model, clock: Clock, erase: () => Promise<void>): 
     completed: () => {},
     created: async () => {},
     deleted: async () => {},
+    offered: async () => undefined,
     erase,
   };
   return { find: () => peer };

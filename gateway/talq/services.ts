@@ -40,11 +40,18 @@ const TYPES = [
   'ccDay',
 ];
 
+/** Packages are fetched and kept; nothing is installed, so no event tells that something was. */
+const PACKAGES: Service = {
+  name: 'DataPackageService',
+  events: [{ type: 'packageDownloaded' }, { type: 'packageChangeFailure' }, { type: 'releaseMismatch' }],
+};
+
 /**
  * Devices come from the field; commands, calendars and programs reach them, and loggers tell of them.
+ * @param packages there is a place to keep them
  * @param minor of the caller's version: ValueActivePeriod came with 2.6
  */
-export function describeServices(limits: Limits, dayOffset: number, minor = 7): Service[] {
+export function describeServices(limits: Limits, dayOffset: number, packages: boolean, minor = 7): Service[] {
   return [
     {
       name: 'ConfigurationService',
@@ -91,6 +98,7 @@ export function describeServices(limits: Limits, dayOffset: number, minor = 7): 
       maximumGroupSize: MOST_MEMBERS,
       attributes: ['purpose'],
     },
+    ...(packages ? [PACKAGES] : []),
     // Asset types came with 2.5.
     ...(minor >= 5 ? [{ name: 'AssetManagementService' }] : []),
   ];

@@ -26,6 +26,8 @@ export class TestCms {
   readonly received: Received[] = [];
   /** The gateway's own types as they came, and how many requests of `received` had come before. */
   readonly types: (Received & { after: number })[] = [];
+  /** Data packages that it offers, by their id. */
+  readonly packages = new Map<string, object>();
   readonly violations: string[] = [];
   /** Statuses for the next requests instead of doing them. */
   readonly failures: number[] = [];
@@ -118,6 +120,11 @@ export class TestCms {
     }
     if (introduction && method === 'POST' && path === '/devices') {
       return introduced(body, this.cmsAddress, this.gatewayAddress);
+    }
+    const wanted = /^\/data-packages\/(.+)$/.exec(path)?.[1];
+    if (wanted !== undefined) {
+      const found = this.packages.get(decodeURIComponent(wanted));
+      return found ? [200, found] : [404, [{ key: 'resourceNotFound' }]];
     }
     return content(received);
   }

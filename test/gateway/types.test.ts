@@ -2,9 +2,11 @@ import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Decoder } from 'cbor-x';
+import { CommandKind, EventCode, Quantity } from '../../firmware/link/messages.ts';
 import { to } from './control-rig.ts';
 import { describeAttribute, mandatoryAttributes, propertiesOfType } from './oas.ts';
-import { birth, Rig, refusalOf } from './rig.ts';
+import { birth, type Controller, Rig, refusalOf } from './rig.ts';
 import { TestCms } from './test-cms.ts';
 
 const OTHER = '7c0f6a6e-91c1-4e0d-8f63-0f7d6c1c2b3a';
@@ -369,6 +371,68 @@ describe('TALQ types', () => {
     assert.equal(await value('location1/locationChanged'), true);
     await threshold(1865);
     assert.equal(await value('location1/locationChanged'), false);
+  });
+});
+
+describe('TALQ lamp types and the lamps that follow them', () => {
+  let rig: Rig;
+  let lamp: string;
+  let controller: Controller;
+  beforeEach(async () => {
+    rig = await Rig.start();
+    // It tells of failures, so it can be told what its lamp is.
+    controller = await rig.join('PAR-0001', birth({ 12: [EventCode.LampFailure] }));
+    lamp = await rig.address('PAR-0001');
+    await rig.call('POST', '/lamp-types', { body: [LAMP, { ...LAMP, address: 'two', wattage: 45 }] });
+  });
+  afterEach(() => rig.close());
+  const decoder = new Decoder({ mapsAsObjects: false } as never);
+  const documents = () => controller.commands.filter((one) => one.get(1) === CommandKind.Monitoring);
+  /** Resolves with what the lamp was told to be, when that many documents have come; undefined: its own product's. */
+  const told = async (count: number): Promise<number[] | undefined> => {
+    await controller.until(() => documents().length >= count);
+    assert.equal(documents().length, count);
+    const bytes = documents()[count - 1].get(10) as Uint8Array;
+    return bytes.length === 0 ? undefined : decoder.decode(bytes).get(0);
+  };
+  const assign = (resource: string, address: string, to: string) =>
+    rig.call('POST', '/assign-commands', {
+      body: { addresses: [{ resource: 'devices', address: to }], entity: { resource, address } },
+    });
+
+  it('146 brings wattage, gradient, tolerance, warm-up and power factors to the controller that gets the type', async () => {
+    assert.equal((await assign('lamp-types', 'led-90', lamp)).status, 201);
+    // 0.1 W, 0.001, 0.1 W, s, 0.1 W, then % and 0.001 point by point.
+    const curve = LAMP.powerFactorThresholdDimmingCurve.entries;
+    const points = curve.flatMap(({ dimLevel, powerFactor }) => [dimLevel, Math.round(powerFactor * 1000)]);
+    assert.deepEqual(await told(1), [905, 1100, 80, 60, 0, ...points]);
+    const limits = decoder.decode(documents()[0].get(10) as Uint8Array).get(1) as number[];
+    const ofCurrent = EventCode.Limit + 4 * Quantity.SupplyCurrent + 2;
+    const triples = new Map(limits.flatMap((code, i) => (i % 3 === 0 ? [[code, limits[i + 2]]] : [])) as never);
+    assert.deepEqual([triples.get(ofCurrent), triples.get(ofCurrent + 1)], [50, 600], 'mA, too low and too high');
+  });
+
+  it('146 follows a type that changes, prefers that of the monitor, and takes the product’s own without any', async () => {
+    await assign('lamp-types', 'led-90', lamp);
+    assert.equal((await told(1))?.[0], 905);
+    await rig.call('PUT', '/lamp-types/led-90', { body: { ...LAMP, wattage: 100 } });
+    assert.equal((await told(2))?.[0], 1000);
+    await assign('lamp-types', 'two', `${lamp}/lampMonitor1`);
+    assert.equal((await told(3))?.[0], 450);
+    await assign('lamp-types', '', `${lamp}/lampMonitor1`);
+    assert.equal((await told(4))?.[0], 1000);
+    await assign('lamp-types', '', lamp);
+    assert.equal(await told(5), undefined);
+    await rig.call('POST', '/luminaire-types', { body: [{ address: 'lum', name: 'L', powerConsumption: 88 }] });
+    await assign('luminaire-types', 'lum', lamp);
+    assert.equal((await told(6))?.[0], 880);
+  });
+
+  it('146 tells it again to a controller that was born with something else', async () => {
+    await assign('lamp-types', 'led-90', lamp);
+    await told(1);
+    await controller.greet(birth({ 3: 8, 12: [EventCode.LampFailure], 13: 1 }));
+    assert.equal((await told(2))?.[0], 905);
   });
 });
 
