@@ -5,6 +5,7 @@ import {
   AckCode,
   AckKey,
   BirthKey,
+  COMMAND_GROUP_ROOT,
   CommandKey,
   ControlType,
   Leaf,
@@ -55,6 +56,7 @@ export const BIRTH: Buffer = encoder.encode(
     [BirthKey.Limits, [2560, 32, 16, 48]],
     [BirthKey.DefaultLevel, 100],
     [BirthKey.Presence, 1],
+    [BirthKey.Groups, []],
   ]),
 );
 
@@ -86,26 +88,41 @@ export function report(number: number, time: number): Buffer {
 export class Field {
   /** Messages with commands that came. */
   commands = 0;
+  /** What each listens to. */
+  private readonly groups = new Map<string, number[]>();
 
   private constructor(private readonly client: MqttClient) {
     client.on('message', (topic, payload) => {
       this.commands++;
-      const id = topic.split('/')[1];
-      const number = decoder.decode(payload).get(CommandKey.Number);
-      const ack = encoder.encode(
-        new Map([
-          [AckKey.Number, number],
-          [AckKey.Code, AckCode.Done],
-        ]),
-      );
-      client.publish(`${TOPIC_ROOT}/${id}/${Leaf.Ack}`, ack, { qos: 1 });
+      const [root, id] = topic.split('/');
+      const command: Map<number, unknown> = decoder.decode(payload);
+      const groups = command.get(CommandKey.Groups) as number[] | undefined;
+      if (root === COMMAND_GROUP_ROOT) for (const member of this.members(Number(id))) this.acknowledge(member, command);
+      else {
+        if (groups) this.groups.set(id, groups);
+        this.acknowledge(id, command);
+      }
     });
+  }
+
+  private members(group: number): string[] {
+    return [...this.groups].filter(([, groups]) => groups.includes(group)).map(([id]) => id);
+  }
+
+  private acknowledge(id: string, command: Map<number, unknown>): void {
+    const ack = encoder.encode(
+      new Map([
+        [AckKey.Number, command.get(CommandKey.Number)],
+        [AckKey.Code, AckCode.Done],
+      ]),
+    );
+    this.client.publish(`${TOPIC_ROOT}/${id}/${Leaf.Ack}`, ack, { qos: 1 });
   }
 
   static async connect(port: number): Promise<Field> {
     const client = await connectAsync(`mqtt://127.0.0.1:${port}`, { protocolVersion: 4, clientId: 'field' });
     const field = new Field(client);
-    await client.subscribeAsync(`${TOPIC_ROOT}/+/${Leaf.Command}`, { qos: 1 });
+    await client.subscribeAsync([`${TOPIC_ROOT}/+/${Leaf.Command}`, `${COMMAND_GROUP_ROOT}/+`], { qos: 1 });
     return field;
   }
 

@@ -15,6 +15,8 @@ const CONTROLLERS = 10000;
 const CMS = '0a6f1f0e-53a5-4b52-9d0e-3a3c2b1d4e5f';
 /** Messages that reach the gateway before it looks after anything else. */
 const BURST = 100;
+/** ms */
+const PATIENCE = 60000;
 
 type Say = (fact: string, value: string) => void;
 
@@ -119,7 +121,11 @@ async function measureWrites(running: Gateway, field: Field, devices: Device[], 
   say('PATCH of a name', latencies(renames));
   const members = devices.map(({ address }) => ({ resource: 'devices', address }));
   const group = { address: 'all', ownerCMS, members, purpose: 'override' };
-  say(`POST of a group of ${members.length}`, seconds(await timed(() => post('/groups', [group]))));
+  const untold = field.commands;
+  const created = await timed(() => post('/groups', [group]));
+  const told = await timed(() => until(() => field.commands - untold >= devices.length));
+  say(`POST of a group of ${members.length}, until answered`, seconds(created));
+  say('that group, until every controller has heard of it', seconds(created + told));
   const addresses = [{ resource: 'groups', address: 'all' }];
   for (const value of [50, 60]) {
     const before = field.commands;
@@ -133,9 +139,7 @@ async function measureWrites(running: Gateway, field: Field, devices: Device[], 
   const before = field.commands;
   const assign = { addresses, entity: { resource: 'calendars', address: 'year' } };
   const answered = await timed(() => post('/assign-commands', assign));
-  const rest = await timed(async () => {
-    while (field.commands - before < devices.length) await turn();
-  });
+  const rest = await timed(() => until(() => field.commands - before >= devices.length));
   say('calendar for that group, until answered', seconds(answered));
   say('calendar for that group, until all have it', seconds(answered + rest));
   const worst = await timed(() => ask(running, 'GET', '/devices/count'));
@@ -184,6 +188,15 @@ async function ask(running: Gateway, method: string, path: string, body?: unknow
   const text = await reply.text();
   if (!reply.ok) throw new Error(`${method} ${path}: ${reply.status} ${text.slice(0, 500)}`);
   return text === '' ? undefined : JSON.parse(text);
+}
+
+/** Throws when it takes longer than a minute. */
+async function until(condition: () => boolean): Promise<void> {
+  const end = performance.now() + PATIENCE;
+  while (!condition()) {
+    if (performance.now() > end) throw new Error(`not within ${seconds(PATIENCE)}: ${condition}`);
+    await turn();
+  }
 }
 
 async function timed(work: () => Promise<unknown>): Promise<number> {

@@ -1,5 +1,14 @@
 /** The controllers in the field: who is there, what they last said, and the commands on their way. */
-import { AckCode, CommandKind, Counter, EventCode, Leaf, Phase, TOPIC_ROOT } from '../firmware/link/messages.ts';
+import {
+  AckCode,
+  COMMAND_GROUP_ROOT,
+  CommandKind,
+  Counter,
+  EventCode,
+  Leaf,
+  Phase,
+  TOPIC_ROOT,
+} from '../firmware/link/messages.ts';
 import type { Clock } from './clock.ts';
 import { type Condition, Conditions } from './conditions.ts';
 import { Once, type Seen } from './once.ts';
@@ -71,6 +80,8 @@ export interface Controller {
   state: State | undefined;
   /** Unit by unit in the birth's order; a value that was never read is undefined. */
   readings: (Reading | undefined)[][];
+  /** Groups whose commands it listens to, as it last said; undefined: it knows no groups. */
+  groups: readonly number[] | undefined;
   /** As last reported, by `Counter`, in steps of the wire; null: nobody counts. `time`: ms UTC. */
   counters: { values: readonly (number | null)[]; time: number } | undefined;
   /** What holds, by event code. */
@@ -231,14 +242,48 @@ export class Fleet {
    * at once replaces all before it, one with a later start only others like it, and a setting the same setting.
    */
   submit(id: string, command: FieldCommand): Promise<Outcome> {
+    return this.enqueue(id, this.nextNumber(), command, false);
+  }
+
+  /**
+   * Submits one command for many controllers. Those that listen to one of the groups hear it there, all by one message a
+   * group; the others, and whoever does not acknowledge it in time, get it as if it was for them alone.
+   * @param groups numbers that nobody listens to but `ids`
+   */
+  submitGroup(groups: readonly number[], ids: readonly string[], command: FieldCommand): Promise<Outcome>[] {
+    const number = this.nextNumber();
+    const told = new Set<string>();
+    const topics: string[] = [];
+    for (const group of groups) {
+      const more = ids.filter((id) => !told.has(id) && this.listens(id, group));
+      if (more.length < 2) continue;
+      for (const id of more) told.add(id);
+      topics.push(`${COMMAND_GROUP_ROOT}/${group}`);
+    }
+    const outcomes = ids.map((id) => this.enqueue(id, number, command, told.has(id)));
+    for (const topic of topics) this.publish(topic, encodeCommand(number, command), 1);
+    return outcomes;
+  }
+
+  private listens(id: string, group: number): boolean {
+    const controller = this.controllers.get(id);
+    return controller?.online === true && controller.groups?.includes(group) === true;
+  }
+
+  private nextNumber(): number {
     this.number = (this.number + 1) % 4294967296;
+    return this.number;
+  }
+
+  /** @param told the controller hears of it another way, the first time */
+  private enqueue(id: string, number: number, command: FieldCommand, told: boolean): Promise<Outcome> {
     const queue = this.pending.get(id) ?? [];
     for (const other of [...queue]) {
       if (replaces(command, other.command)) this.settle(id, other, 'superseded');
     }
     return new Promise((settle) => {
       const pending: Pending = {
-        number: this.number,
+        number,
         command,
         givenAt: this.clock.now(),
         wait: FIRST_WAIT,
@@ -246,7 +291,7 @@ export class Fleet {
         settle,
       };
       this.pending.set(id, [...(this.pending.get(id) ?? []), pending]);
-      this.send(id, pending);
+      this.send(id, pending, told);
     });
   }
 
@@ -279,6 +324,7 @@ export class Fleet {
       linkedAt: this.clock.now(),
       state: undefined,
       readings: unread(birth),
+      groups: birth.groups,
       counters: undefined,
       conditions: new Conditions(memory?.conditions),
       events: new Once(memory?.events),
@@ -300,6 +346,7 @@ export class Fleet {
     // Boots only count up: another board has taken the place of this one.
     if (birth.boot < controller.birth.boot) this.forget(controller, 0);
     controller.birth = birth;
+    controller.groups = birth.groups;
     // Report numbers may start again; a retained birth says nothing new about them.
     if (!retained && controller.state) controller.state.number = undefined;
     this.controllers.set(id, controller);
@@ -475,7 +522,10 @@ export class Fleet {
       pending.cancel();
       pending.cancel = this.clock.after(AFTER_TIME, () => this.send(id, pending));
     } else if (code === AckCode.Done) {
-      this.setCounters(id, pending.command);
+      const { command } = pending;
+      this.setCounters(id, command);
+      const controller = this.controllers.get(id);
+      if (controller && command.groups) controller.groups = command.groups;
       this.settle(id, pending, 'done');
     } else this.settle(id, pending, FAILURES[code] ?? 'refused');
   }
@@ -488,7 +538,7 @@ export class Fleet {
     }
   }
 
-  private send(id: string, pending: Pending): void {
+  private send(id: string, pending: Pending, told = false): void {
     pending.cancel();
     const end = endOf(pending.command, pending.givenAt);
     const now = this.clock.now();
@@ -496,7 +546,7 @@ export class Fleet {
       this.settle(id, pending, 'expired');
       return;
     }
-    if (this.controllers.get(id)?.online) {
+    if (this.controllers.get(id)?.online && !told) {
       this.publish(`${TOPIC_ROOT}/${id}/${Leaf.Command}`, encodeCommand(pending.number, pending.command), 1);
     }
     pending.cancel = this.clock.after(Math.min(pending.wait, end - now), () => this.send(id, pending));
@@ -534,7 +584,7 @@ function unread({ units }: Birth): Controller['readings'] {
 
 /** @returns what a birth says of the product, apart from how often it was started and what it was told to keep. */
 export function productOf(birth: Birth): string {
-  return JSON.stringify({ ...birth, boot: 0, reset: 0, timetable: 0, monitoring: 0 });
+  return JSON.stringify({ ...birth, boot: 0, reset: 0, timetable: 0, monitoring: 0, groups: 0 });
 }
 
 const PHASES: Record<number, ControllerEvent['phase']> = {
@@ -558,7 +608,13 @@ function replaces(command: FieldCommand, other: FieldCommand): boolean {
 const sets = ({ counters = [] }: FieldCommand): number[] => counters.filter((_, i) => i % 2 === 0);
 
 /** Settings: they are sent until the controller has them. */
-const LASTING = [CommandKind.Timetable, CommandKind.DefaultLevel, CommandKind.Monitoring, CommandKind.Counters];
+const LASTING = [
+  CommandKind.Timetable,
+  CommandKind.DefaultLevel,
+  CommandKind.Monitoring,
+  CommandKind.Counters,
+  CommandKind.Groups,
+];
 
 /** @returns ms UTC after which the command is no longer sent. */
 function endOf({ kind, expiration }: FieldCommand, givenAt: number): number {

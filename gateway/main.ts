@@ -28,6 +28,7 @@ import { Monitors } from './talq/monitors.ts';
 import { Packages, type Supplier } from './talq/packages.ts';
 import { anyone, Peers } from './talq/peers.ts';
 import { onEarth } from './talq/place.ts';
+import { Reach } from './talq/reach.ts';
 import type { Post } from './talq/reporter.ts';
 import { describeServices, limitsOf } from './talq/services.ts';
 import { posixZone } from './talq/time-zones.ts';
@@ -79,6 +80,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     await library.load();
     const groups = new Groups(store, log);
     await groups.load();
+    const reach = new Reach(model, groups, fleet, store, log);
+    await reach.load();
     const types = new TypeLibrary(model, store, () => model.ownTypes.list(), log);
     await types.load();
     const timetables = new Timetables(model, library, fleet, clock, dayOffset, log);
@@ -162,6 +165,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     const api = buildApi({
       library,
       groups,
+      reach,
       types,
       loggers,
       feed,

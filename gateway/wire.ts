@@ -68,6 +68,7 @@ export const Birth = Type.Object({
   presence: Type.Optional(Type.Integer({ minimum: 0, maximum: 1 })),
   events: Type.Optional(Type.Array(code, { maxItems: 64, uniqueItems: true })),
   monitoring: Type.Optional(uint32),
+  groups: Type.Optional(Type.Array(Type.Integer({ minimum: 1, maximum: 65535 }), { maxItems: 64, uniqueItems: true })),
 });
 
 /** State and readings of one instant, see `ReportKey`. Absent is unknown. */
@@ -172,6 +173,8 @@ export interface FieldCommand {
   monitoring?: Uint8Array;
   /** `Counter` and value, … */
   counters?: number[];
+  /** Numbers of groups, ascending. */
+  groups?: number[];
 }
 
 const BIRTH_FIELDS: [number, keyof Birth][] = [
@@ -189,6 +192,7 @@ const BIRTH_FIELDS: [number, keyof Birth][] = [
   [BirthKey.Presence, 'presence'],
   [BirthKey.Events, 'events'],
   [BirthKey.Monitoring, 'monitoring'],
+  [BirthKey.Groups, 'groups'],
 ];
 const REPORT_FIELDS: [number, keyof Report][] = [
   [ReportKey.Number, 'number'],
@@ -282,6 +286,7 @@ export function encodeCommand(number: number, command: FieldCommand): Buffer {
     [CommandKey.Sensor, command.sensor],
     [CommandKey.Monitoring, command.monitoring],
     [CommandKey.Counters, command.counters],
+    [CommandKey.Groups, command.groups],
   ];
   for (const [key, value] of optional) if (value !== undefined) message.set(key, value);
   return codec.encode(message);

@@ -16,6 +16,12 @@ export const TOPIC_ROOT = 'rvb1';
  */
 export const GROUP_ROOT = 'rvb1g';
 
+/**
+ * Gateway to controllers, QoS 1, never retained: a command for all that listen to the group, on the topic
+ * `rvb1c/<group number>`. Each acknowledges it on its own topic. Groups have numbers of 1..65535.
+ */
+export const COMMAND_GROUP_ROOT = 'rvb1c';
+
 /** Last level of a topic. Controller to gateway unless said otherwise. */
 export const enum Leaf {
   /** Retained, QoS 1: who the controller is and what it can do. Sent after every connection. */
@@ -66,6 +72,8 @@ export const enum BirthKey {
   Events = 12,
   /** CRC-32 (IEEE 802.3) of the monitoring document in force; absent: never given. */
   Monitoring = 13,
+  /** Array of the group numbers whose commands it listens to; absent: this product knows no groups. */
+  Groups = 14,
 }
 
 /** Keys of the report map. Absent means unknown, never zero. */
@@ -266,6 +274,8 @@ export const enum CommandKey {
   Monitoring = 10,
   /** Array [`Counter`, value, …]. */
   Counters = 11,
+  /** Array of group numbers, ascending, at most 8. */
+  Groups = 12,
 }
 
 export const enum CommandKind {
@@ -281,6 +291,8 @@ export const enum CommandKind {
   Monitoring = 5,
   /** Sets counters, after a lamp or a meter was replaced. */
   Counters = 6,
+  /** Stores the groups whose commands it listens to, instead of those before, and subscribes to them before the ack. */
+  Groups = 7,
 }
 
 /** Keys of the monitoring document: what the lamp is, what is too much, what is recorded. */

@@ -46,7 +46,7 @@ export function resolveLamps(
 }
 
 /** A group may have members that the command does not concern, and such as have gone: they are passed over. */
-function lampsIn({ model, groups, owner }: Addressing, group: Reference, attribute: string): DeviceView[] {
+export function lampsIn({ model, groups, owner }: Addressing, group: Reference, attribute: string): DeviceView[] {
   return groups.expand(owner, group).flatMap(({ address }) => {
     const [deviceAddress, functionId, name] = address.split('/');
     const device = model.find(deviceAddress);

@@ -26,6 +26,7 @@ import { addPackageRoutes } from './package-api.ts';
 import type { Packages } from './packages.ts';
 import type { Callers } from './peers.ts';
 import { answer, applyRules, LONGEST_BODY, toRefusal } from './protocol.ts';
+import type { Reach } from './reach.ts';
 import {
   AttributeBody,
   AttributeParams,
@@ -58,6 +59,7 @@ const HIGHEST_LIMIT = 1000;
 export function buildApi(options: {
   library: Library;
   groups: Groups;
+  reach: Reach;
   types: TypeLibrary;
   loggers: Loggers;
   feed: EventFeed;
@@ -76,7 +78,7 @@ export function buildApi(options: {
   tls?: Tls;
   log(line: string): void;
 }) {
-  const { library, groups, types, loggers, feed, timetables, monitors, fleet, clock, callers } = options;
+  const { library, groups, reach, types, loggers, feed, timetables, monitors, fleet, clock, callers } = options;
   const { tls, log, longestBody = LONGEST_BODY } = options;
   const app = Fastify({
     bodyLimit: longestBody,
@@ -426,8 +428,9 @@ export function buildApi(options: {
       const context = writer(request);
       const orders = toOrders(context, request.body);
       const manner = orders.some(({ sensor }) => sensor !== undefined) ? 'patient' : 'strict';
-      const finished = await finish(request, give(context.model, fleet, clock, context.owner, orders), manner);
-      return { status: finished ? 201 : 202 };
+      const groups = reach.numbersOf(context.owner, request.body.addresses ?? [], orders);
+      const jobs = give(context.model, fleet, clock, context.owner, orders, groups);
+      return { status: (await finish(request, jobs, manner)) ? 201 : 202 };
     }),
   );
 

@@ -34,6 +34,8 @@ export const groupReference = (address: string): Reference => ({ resource: 'grou
 export class Groups {
   /** Who else may refer to a group of an owner; a group that is referred to stays. */
   readonly users: ((owner: string, address: string) => Reference[])[] = [];
+  /** Called after every change. */
+  readonly listeners: (() => void)[] = [];
   private readonly shelves = new Map<string, Map<string, Group>>();
 
   constructor(
@@ -46,6 +48,10 @@ export class Groups {
     for (const [owner, groups] of Object.entries(stored)) {
       this.shelves.set(owner, new Map(groups.map((group) => [group.address, group])));
     }
+  }
+
+  owners(): Iterable<string> {
+    return this.shelves.keys();
   }
 
   of(owner: string): ReadonlyMap<string, Group> {
@@ -189,6 +195,7 @@ export class Groups {
 
   /** One record, so that a bulk request is stored whole or not at all. */
   private async save(): Promise<void> {
+    for (const listener of this.listeners) listener();
     const record = Object.fromEntries([...this.shelves].map(([owner, shelf]) => [owner, [...shelf.values()]]));
     try {
       await this.store.save(KEY, record);

@@ -124,27 +124,39 @@ export function toCommand(value: unknown): Command {
   throw refusal(400, 'payloadError', 'The value is not a Command.');
 }
 
-/** Gives the orders of a CMS to the field. */
-export function give(model: Model, fleet: Fleet, clock: Clock, owner: string, orders: Order[]): Job[] {
-  return orders.map(({ device, command, sensor }) => {
-    const { id } = device.controller as NonNullable<DeviceView['controller']>;
-    const field = toField(model, id, command, clock.now());
-    if (sensor !== undefined) {
-      const { level, expiration } = field;
-      return { device, outcome: fleet.submit(id, { kind: CommandKind.Sensor, level, expiration, sensor }) };
-    }
-    const outcome = fleet.submit(id, field).then(async (end) => {
-      if (end === 'done') await model.commanded(id, owner, command && plain(command));
+/**
+ * Gives the orders of a CMS to the field.
+ * @param groups numbers of groups in which nobody is but those who get one and the same order
+ */
+export function give(
+  model: Model,
+  fleet: Fleet,
+  clock: Clock,
+  owner: string,
+  orders: Order[],
+  groups: readonly number[] = [],
+): Job[] {
+  const now = clock.now();
+  const ids = orders.map(({ device }) => (device.controller as NonNullable<DeviceView['controller']>).id);
+  const fields = orders.map((order, i) => toField(model, ids[i], order, now));
+  const outcomes =
+    groups.length > 0 ? fleet.submitGroup(groups, ids, fields[0]) : ids.map((id, i) => fleet.submit(id, fields[i]));
+  return orders.map(({ device, command, sensor }, i) => {
+    if (sensor !== undefined) return { device, outcome: outcomes[i] };
+    const outcome = outcomes[i].then(async (end) => {
+      if (end === 'done') await model.commanded(ids[i], owner, command && plain(command));
       return end;
     });
     return { device, outcome };
   });
 }
 
-function toField(model: Model, id: string, command: Command | undefined, now: number): FieldCommand {
+function toField(model: Model, id: string, { command, sensor }: Order, now: number): FieldCommand {
   if (!command) return RESUME;
   const reference = command.cmsRefId === undefined ? undefined : model.shorten(id, command.cmsRefId);
-  return toFieldCommand(command, levelOf(command) ?? 0, reference, now);
+  const field = toFieldCommand(command, levelOf(command) ?? 0, reference, now);
+  if (sensor === undefined) return field;
+  return { kind: CommandKind.Sensor, level: field.level, expiration: field.expiration, sensor };
 }
 
 /** The command as it is shown later: with its names spelt as TALQ does, and with a reason. */

@@ -6,7 +6,7 @@ import { Agent as TlsAgent, type AgentOptions as TlsAgentOptions, request as tls
 import { deflateSync, gunzipSync, gzipSync, inflateSync } from 'node:zlib';
 import { Decoder, Encoder } from 'cbor-x';
 import { connectAsync, type MqttClient } from 'mqtt';
-import { AckCode, Leaf, TOPIC_ROOT } from '../../firmware/link/messages.ts';
+import { AckCode, COMMAND_GROUP_ROOT, CommandKind, Leaf, TOPIC_ROOT } from '../../firmware/link/messages.ts';
 import { type Gateway, type GatewayOptions, startGateway } from '../../gateway/main.ts';
 import { check } from './oas.ts';
 import { encodeSamples } from './samples-encoder.ts';
@@ -131,6 +131,9 @@ function merged(entries: [number, unknown][], replaced: Record<number, unknown>)
 export class Controller {
   /** Commands that came, decoded, in order. */
   readonly commands: Map<number, unknown>[] = [];
+  /** The topic that each came on. */
+  readonly topics: string[] = [];
+  private groups: number[] = [];
   readonly times: Map<number, number>[] = [];
   /** How it answers a command; undefined: not at all. */
   answer: (command: Map<number, unknown>) => AckCode | undefined = () => AckCode.Done;
@@ -142,7 +145,7 @@ export class Controller {
   ) {
     client.on('message', (topic, payload) => {
       if (topic.endsWith(`/${Leaf.Time}`)) this.times.push(decoder.decode(payload));
-      else this.obey(decoder.decode(payload));
+      else void this.obey(topic, decoder.decode(payload));
       for (const resolve of this.waiting.splice(0)) resolve();
     });
   }
@@ -189,9 +192,20 @@ export class Controller {
     await this.client.endAsync(true);
   }
 
-  private obey(command: Map<number, unknown>): void {
+  /** Listens to the commands of these groups, and to no others. */
+  async listen(groups: number[]): Promise<void> {
+    const topics = (numbers: number[]) => numbers.map((number) => `${COMMAND_GROUP_ROOT}/${number}`);
+    const old = this.groups.filter((number) => !groups.includes(number));
+    this.groups = groups;
+    if (old.length > 0) await this.client.unsubscribeAsync(topics(old));
+    if (groups.length > 0) await this.client.subscribeAsync(topics(groups), { qos: 1 });
+  }
+
+  private async obey(topic: string, command: Map<number, unknown>): Promise<void> {
     this.commands.push(command);
+    this.topics.push(topic);
     const code = this.answer(command);
+    if (code === AckCode.Done && command.get(1) === CommandKind.Groups) await this.listen(command.get(12) as number[]);
     if (code !== undefined)
       this.send(
         Leaf.Ack,
