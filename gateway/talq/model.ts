@@ -74,8 +74,8 @@ export class Model {
   private readonly records = new Map<string, ControllerRecord>();
   private readonly byAddress = new Map<string, string>();
   private readonly views = new Map<string, { birth: Birth; view: DeviceView }>();
-  /** Ids of controllers in the order of their sequence; in objects, so that the views of all CMSs share them. */
-  private readonly roster = { ids: [] as string[], inOrder: false };
+  /** Controllers in the order of their sequence, undefined after a change; in objects that the views of all CMSs share. */
+  private readonly roster: { ids?: string[]; views?: DeviceView[] } = {};
   private readonly last = { sequence: 0 };
   /** ms UTC at which the gateway started. */
   private readonly started: number;
@@ -147,11 +147,9 @@ export class Model {
   /** @returns the gateway first, then the controllers in the order in which they appeared. */
   devices(): DeviceView[] {
     const { roster } = this;
-    if (!roster.inOrder || roster.ids.length !== this.records.size) {
-      roster.ids = [...this.records].sort((a, b) => a[1].sequence - b[1].sequence).map(([id]) => id);
-      roster.inOrder = true;
-    }
-    return [this.gatewayDevice(), ...roster.ids.map((id) => this.view(id))];
+    roster.ids ??= [...this.records].sort((a, b) => a[1].sequence - b[1].sequence).map(([id]) => id);
+    roster.views ??= roster.ids.map((id) => this.view(id));
+    return [this.gatewayDevice(), ...roster.views];
   }
 
   /** @param address in any case */
@@ -433,7 +431,8 @@ export class Model {
     const id = device.controller?.id;
     if (id === undefined) return;
     this.records.delete(id);
-    this.views.delete(id);
+    this.roster.ids = undefined;
+    this.outdate(id);
     this.byAddress.delete(device.address);
     this.fleet.remove(id);
     await this.save(id);
@@ -445,7 +444,7 @@ export class Model {
     const record = id === undefined ? undefined : this.records.get(id);
     if (id === undefined || !record || isDeepStrictEqual(record.hidden ?? [], hidden)) return;
     record.hidden = hidden.length > 0 ? hidden : undefined;
-    this.views.delete(id);
+    this.outdate(id);
     await this.save(id);
   }
 
@@ -474,6 +473,7 @@ export class Model {
   }
 
   private register(controller: Controller): void {
+    this.roster.views = undefined;
     const known = this.records.get(controller.id);
     if (known && !known.planned && known.bornAt === controller.bornAt) return;
     const record: ControllerRecord = {
@@ -490,7 +490,7 @@ export class Model {
       invalid: undefined,
       planned: undefined,
     };
-    this.views.delete(controller.id);
+    this.outdate(controller.id);
     this.add(controller.id, record);
     const own = this.view(controller.id).all.filter(({ id }) => Object.hasOwn(SENSORS, id));
     this.sensors.learn(own.map(({ id }) => `${record.address}/${id}`));
@@ -507,10 +507,17 @@ export class Model {
   }
 
   private add(id: string, record: ControllerRecord): void {
-    if (!this.records.has(id)) this.roster.inOrder = false;
+    if (!this.records.has(id)) this.roster.ids = undefined;
+    this.outdate(id);
     this.records.set(id, record);
     this.byAddress.set(record.address, id);
     this.last.sequence = Math.max(this.last.sequence, record.sequence);
+  }
+
+  /** Something that a view is made of has changed. */
+  private outdate(id: string): void {
+    this.views.delete(id);
+    this.roster.views = undefined;
   }
 
   private recordOf(device: DeviceView): DeviceRecord {

@@ -91,6 +91,8 @@ const IDENTITY = new Set(['serial', 'physicalAddress', 'logicalAddress']);
 /** @returns whether a planned device was created without saying which controller it is. */
 export const isNameless = (id: string): boolean => id.startsWith('~');
 
+const since = (time: number, value: unknown): Valued => ({ value, time });
+
 /** @returns neither value nor time when it was never measured; of `currentTime` the time alone. */
 export function readController(
   controller: Controller,
@@ -101,23 +103,21 @@ export function readController(
 ): Valued {
   const { birth, state } = controller;
   if (record.planned && !PLANNED.has(name) && (isNameless(controller.id) || !IDENTITY.has(name))) return {};
-  const known = (value: unknown): Valued => ({ value, time: record.created });
-  const born = (value: unknown): Valued => ({ value, time: controller.bornAt });
   if (functionId === CONTROLLER_ASSET) {
-    if (name === 'registrationTimestamp') return known(toTimestamp(record.created));
-    if (name === 'firmwareVersion') return born(birth.version);
+    if (name === 'registrationTimestamp') return since(record.created, toTimestamp(record.created));
+    if (name === 'firmwareVersion') return since(controller.bornAt, birth.version);
   } else if (/Asset\d$/.test(functionId)) return {}; // what a CMS has not written nobody knows
   switch (name) {
     case 'displayName':
-      return known(isNameless(controller.id) ? record.address : controller.id);
+      return since(record.created, isNameless(controller.id) ? record.address : controller.id);
     case 'serial':
     case 'physicalAddress':
-      return known(controller.id);
+      return since(record.created, controller.id);
     case 'logicalAddress':
-      return known(`${TOPIC_ROOT}/${controller.id}`);
+      return since(record.created, `${TOPIC_ROOT}/${controller.id}`);
     case 'assetId':
     case 'lampTypeId':
-      return known('');
+      return since(record.created, '');
     case 'calendarID':
       return { value: record.calendar?.id ?? '', time: record.calendar?.time ?? record.created };
     case 'invalidCalendar':
@@ -127,15 +127,15 @@ export function readController(
       return { value: invalid !== undefined, time: invalid?.time ?? record.calendar?.time ?? record.created };
     }
     case 'communicationType':
-      return known('MQTT');
+      return since(record.created, 'MQTT');
     case 'actuatorReference':
-      return known(LAMP);
+      return since(record.created, LAMP);
     case 'hwType':
-      return born(birth.board);
+      return since(controller.bornAt, birth.board);
     case 'swVersion':
-      return born(birth.version);
+      return since(controller.bornAt, birth.version);
     case 'defaultLightState':
-      return born({ name: 'LevelState', value: birth.defaultLevel });
+      return since(controller.bornAt, { name: 'LevelState', value: birth.defaultLevel });
     case 'communicationFailure':
       return { value: !controller.online, time: controller.linkedAt };
   }
@@ -161,12 +161,11 @@ export function readController(
     }
   }
   if (name === 'targetLightCommand' && record.target) return { value: record.target.command, time: record.target.time };
-  const meters = meteredUnits(birth);
-  if (functionId === 'lampMonitor1') return readUnit(controller, meters[0] ?? 0, 'monitor', name);
+  if (functionId === 'lampMonitor1') return readUnit(controller, meteredUnits(birth)[0] ?? 0, 'monitor', name);
   const sensing = SENSING.find(({ id }) => id === functionId);
   if (sensing) return readUnit(controller, sensingUnit(birth, sensing.side), sensing.side, name);
   const meter = /^electricalMeter(\d+)$/.exec(functionId);
-  return meter ? readUnit(controller, meters[Number(meter[1]) - 1], 'meter', name) : {};
+  return meter ? readUnit(controller, meteredUnits(birth)[Number(meter[1]) - 1], 'meter', name) : {};
 }
 
 /** The command in action, as the controller reports it. */
