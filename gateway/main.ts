@@ -195,7 +195,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     await loggers.start();
     const watch = new Watch(model, fleet, feed, store, clock, log);
     await watch.start();
-    closers.push(tellFieldEvents(fleet, model, feed));
+    const telling = tellFieldEvents(fleet, model, feed, clock);
     client = connectBroker({
       url: options.brokerUrl ?? `mqtt://${reachable(host)}:${broker?.port}`,
       subscriptions: SUBSCRIPTIONS,
@@ -206,6 +206,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     closers.push(() => client?.close());
     closers.push(() => loggers.close());
     closers.push(() => watch.close());
+    closers.push(telling);
     if (broker) await client.ready;
     for (const cms of peers.connections) {
       closers.push(() => cms.close());

@@ -369,7 +369,7 @@ export function buildApi(options: {
       const view = device(request, request.params.deviceAddress);
       const deleted = request.peer.model.toDevice(view);
       if (view.controller) {
-        checkUnused(writer(request), view);
+        checkUnused(writer(request), view, loggers.mentioning(writer(request).owner, view.address));
         await request.peer.model.remove(view);
         await request.peer.deleted(view.address);
         fleet.tellRoster();

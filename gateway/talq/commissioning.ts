@@ -10,7 +10,7 @@ import { deviceReference, refusal } from './errors.ts';
 import { type FunctionSpec, GATEWAY_CLASS } from './functions.ts';
 import { sensorsIn } from './library.ts';
 import { type DeviceView, type Model, NIL } from './model.ts';
-import type { DeviceBody, FunctionBody } from './schemas.ts';
+import type { DeviceBody, FunctionBody, Reference } from './schemas.ts';
 import { emptyPlan, merge, type Plan, planDevice, type Writer } from './writes.ts';
 
 /** Functions without which a device is no lamp of the Lighting profile. */
@@ -144,14 +144,14 @@ export function forgotten(
   return written.filter(({ name }) => !came(name)).map(({ name }) => ({ device, functionId: spec.id, name }));
 }
 
-/** Throws a Refusal while something of the CMS refers to the device. */
-export function checkUnused({ groups, library, owner }: Writer, device: DeviceView): void {
+/** Throws a Refusal while something of the CMS refers to the device. @param loggers those that name it */
+export function checkUnused({ groups, library, owner }: Writer, device: DeviceView, loggers: Reference[]): void {
   const { address } = device;
   const named = groups.mentioning(owner, address);
   const programs = [...library.of(owner, 'programs').values()].filter((program) =>
     sensorsIn(program).some((sensor) => sensor.address.split('/')[0].toLowerCase() === address),
   );
-  const users = [...named, ...programs.map(({ id }) => ({ resource: 'control-programs', address: id }))];
+  const users = [...named, ...loggers, ...programs.map(({ id }) => ({ resource: 'control-programs', address: id }))];
   if (users.length === 0) return;
   throw refusal(422, 'deletingResourceIsReferred', 'The device is in use.', deviceReference(address), ...users);
 }

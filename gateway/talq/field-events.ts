@@ -1,21 +1,64 @@
 /** Tells what controllers notice to those who listen to the feed. */
-import type { Fleet } from '../fleet.ts';
+import { EventCode } from '../../firmware/link/messages.ts';
+import type { Clock } from '../clock.ts';
+import type { Controller, ControllerEvent, Fleet } from '../fleet.ts';
 import { toTalqEvents } from './events.ts';
 import type { EventFeed } from './feed.ts';
+import { toReason } from './mapping.ts';
 import type { Model } from './model.ts';
 import { LAMP } from './places.ts';
 import type { Command } from './schemas.ts';
 
+/** ms for which a change of light waits for the report that says which command of whom it was. */
+const PATIENCE = 3000;
+/** ms: instants on the wire are whole seconds. */
+const RESOLUTION = 1000;
+
 /** @returns a function that ends it */
-export function tellFieldEvents(fleet: Fleet, model: Model, feed: EventFeed): () => void {
-  return fleet.onEvents((controller, events) => {
+export function tellFieldEvents(fleet: Fleet, model: Model, feed: EventFeed, clock: Clock): () => void {
+  const waiting = new Map<string, Set<() => void>>();
+  const tell = (controller: Controller, event: ControllerEvent, feedback: Command | undefined): void => {
     const device = model.byId(controller.id);
     if (!device) return;
-    const feedback = model.read(device, LAMP, 'feedbackLightCommand').value as Command | undefined;
-    for (const event of events) {
-      for (const told of toTalqEvents(controller, event, feedback)) {
-        feed.emit({ device, ...told, cmsRefId: told.command?.cmsRefId });
-      }
+    for (const told of toTalqEvents(controller, event, feedback)) {
+      feed.emit({ device, ...told, cmsRefId: told.command?.cmsRefId });
     }
-  });
+  };
+  /** @returns the reported command, if it is that of the event and was in action by then */
+  const feedbackOf = ({ id, state }: Controller, event: ControllerEvent): Command | undefined => {
+    const device = model.byId(id);
+    if (!device || !state || state.since > event.time + RESOLUTION) return undefined;
+    const command = model.read(device, LAMP, 'feedbackLightCommand').value as Command | undefined;
+    const same = command?.state.value === event.first && command?.reason === toReason(event.second);
+    return same ? command : undefined;
+  };
+  const endings = [
+    fleet.onEvents((controller, events) => {
+      for (const event of events) {
+        const feedback = event.code === EventCode.LightStateChange ? feedbackOf(controller, event) : undefined;
+        const recent = clock.now() - event.time < PATIENCE;
+        if (event.code !== EventCode.LightStateChange || feedback || !recent) tell(controller, event, feedback);
+        else wait(controller, () => tell(controller, event, feedbackOf(controller, event)));
+      }
+    }),
+    fleet.onChange(({ id }, change) => {
+      if (change === 'report') for (const end of [...(waiting.get(id) ?? [])]) end();
+    }),
+  ];
+  const wait = ({ id }: Controller, then: () => void): void => {
+    const others = waiting.get(id) ?? new Set();
+    waiting.set(id, others);
+    const end = (): void => {
+      cancel();
+      others.delete(end);
+      if (others.size === 0) waiting.delete(id);
+      then();
+    };
+    const cancel = clock.after(PATIENCE, end);
+    others.add(end);
+  };
+  return () => {
+    for (const end of endings) end();
+    for (const one of [...waiting.values()].flatMap((ends) => [...ends])) one();
+  };
 }

@@ -3,8 +3,11 @@ import { createHash } from 'node:crypto';
 import { instantOf, offsetOf } from './zones.ts';
 
 const DAY = 86400000;
-/** s by which a sample may be late; announced. A later one is missing. */
-export const SAMPLING_ACCURACY = 60;
+/**
+ * s between the instant of a sample and its measurement at most; announced. Controllers report every minute, of what their
+ * meters said in the minute before. A sample that would be later is missing.
+ */
+export const SAMPLING_ACCURACY = 120;
 
 /** Samples from `start`, every `period` ms, before `end`; without a period once. All in ms UTC. */
 export interface Profile {

@@ -9,14 +9,19 @@ import { eventEntry, type LogReport } from './entries.ts';
 import { refusal } from './errors.ts';
 import type { EventFeed } from './feed.ts';
 import type { Groups, Keeper } from './groups.ts';
+import type { Logger, NewEntry } from './logger.ts';
 import { checkLogger, type LoggerConfig, loggerReference, namesGroup, snapshot } from './logger-config.ts';
 import type { Model } from './model.ts';
-import { type Logger, type NewEntry, Recorder } from './recorder.ts';
+import { Recorder } from './recorder.ts';
 import { type Post, Reporter } from './reporter.ts';
+import type { Reference } from './schemas.ts';
 import type { Lists } from './selection.ts';
 import { MOST_LOGGERS } from './services.ts';
 
 const PREFIX = 'loggers/';
+/** Record of the time until which all has been recorded, and ms between two of its writes. */
+const RECORDED = 'logged';
+const KEEP_PERIOD = 60000;
 /** Entries that a logger keeps for a CMS; without one to report to, until they are pulled. */
 const MOST_KEPT = 100000;
 const MOST_UNREPORTED = 10000;
@@ -62,6 +67,7 @@ export class Loggers {
   private readonly reporter: Reporter;
   private readonly endings: (() => void)[] = [];
   private closed = false;
+  private next: () => void = () => {};
   private queue: Omit<LogEntry, 'sequence'>[] = [];
   /** What is on its way into the store: nothing is asked of it before. */
   private writing: Promise<void> = Promise.resolve();
@@ -94,13 +100,16 @@ export class Loggers {
 
   /** Takes up what was stored, records from then on and reports what is left. */
   async start(): Promise<void> {
-    for (const [, json] of await this.options.store.load(PREFIX)) {
+    const { store, clock } = this.options;
+    const recorded = Number((await store.load(RECORDED)).get(RECORDED) ?? clock.now());
+    for (const [, json] of await store.load(PREFIX)) {
       const record = json as unknown as LoggerRecord;
       const entry: Entry = { ...record, key: keyOf(record.owner, record.config.address), grown: LOOK };
       this.entries.set(entry.key, entry);
-      this.recorder.add(entry, false);
+      this.recorder.add(entry, recorded);
     }
     this.recorder.start();
+    this.keepTime();
     for (const entry of this.entries.values()) this.reporter.add(entry);
     this.endings.push(
       this.options.model.onWrite((device, names) => {
@@ -111,7 +120,9 @@ export class Loggers {
 
   async close(): Promise<void> {
     this.closed = true;
+    void this.guard(this.options.store.save(RECORDED, this.options.clock.now()));
     for (const end of this.endings.splice(0)) end();
+    this.next();
     this.recorder.close();
     this.reporter.close();
     await this.writing;
@@ -167,10 +178,25 @@ export class Loggers {
     return { address, entries };
   }
 
+  /** @returns the loggers of an owner that name the device, or a function of it. */
+  mentioning(owner: string, device: string): Reference[] {
+    const named = this.of(owner).filter(({ config: { sourceAddresses: { whiteList = [], blackList = [] } = {} } }) =>
+      [...whiteList, ...blackList].some(({ address }) => address.split('/')[0].toLowerCase() === device),
+    );
+    return named.map(({ config }) => loggerReference(config.address));
+  }
+
   /** @param owner whose loggers are forgotten; undefined: everybody's */
   async forget(owner: string | undefined): Promise<void> {
     const gone = [...this.entries.values()].filter((entry) => owner === undefined || entry.owner === owner);
     for (const entry of gone) await this.discard(entry);
+  }
+
+  /** Notes until when all has been recorded, so that what controllers recorded by themselves fills in what comes after. */
+  private keepTime(): void {
+    const { store, clock } = this.options;
+    void this.guard(store.save(RECORDED, clock.now()));
+    this.next = clock.after(KEEP_PERIOD, () => this.keepTime());
   }
 
   private of(owner: string): Entry[] {
@@ -198,7 +224,7 @@ export class Loggers {
 
   private async put(entry: Entry): Promise<void> {
     this.entries.set(entry.key, entry);
-    this.recorder.add(entry, true);
+    this.recorder.add(entry);
     this.reporter.add(entry);
     await this.save(entry);
   }

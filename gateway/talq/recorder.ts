@@ -1,54 +1,20 @@
 /** Decides what is recorded: events as they happen, attributes when they change or when a logger samples. */
 import type { Clock } from '../clock.ts';
-import type { Fleet } from '../fleet.ts';
+import type { Change, Fleet, Samples } from '../fleet.ts';
 import type { LogEntry } from '../store/store.ts';
 import { isActive } from './active-periods.ts';
 import { attributeEntry, eventEntry, type ReportEntry } from './entries.ts';
 import type { EventFeed, Happening } from './feed.ts';
-import { lastSample, nextSample, type Profile, SAMPLING_ACCURACY } from './instants.ts';
-import { type LoggerConfig, profilesOf, type RecordingMode, recordingOf } from './logger-config.ts';
+import { SAMPLING_ACCURACY } from './instants.ts';
+import { type Logger, type NewEntry, openTrack, type Track } from './logger.ts';
+import { toTimestamp } from './mapping.ts';
 import type { DeviceView, Model } from './model.ts';
+import { recordedOf } from './recorded.ts';
 import type { Reference } from './schemas.ts';
-import { type Choice, choose, type Lists, Sources, selects } from './selection.ts';
-import { isDue, isUseful, type Logged, type Strategy, strategyOf } from './vendor-strategy.ts';
+import { type Choice, choose, exceeds, selects } from './selection.ts';
+import { fillsGap, isDue, isUseful, type Strategy, strategyOf } from './vendor-strategy.ts';
 
 const LATEST = SAMPLING_ACCURACY * 1000;
-
-/** A logger as it runs. */
-export interface Logger {
-  /** Unique over all CMSs. */
-  key: string;
-  /** clientAddress of its CMS, in lower case. */
-  owner: string;
-  config: LoggerConfig;
-  /** Who is recorded, as it was when the logger was set. */
-  lists: Lists<string>;
-  /** ms UTC since when this configuration holds. */
-  since: number;
-  /** Sequence number of the last entry of the report that was sent last: it may be at the CMS without our knowing. */
-  open?: number;
-  /** What the recorder remembers of it. */
-  track?: Track;
-}
-
-interface Track {
-  mode: RecordingMode;
-  sources: Sources;
-  profiles: Profile[];
-  /** Attributes by the device's class. */
-  choices: Map<string, (Choice & { strategy: Strategy })[]>;
-  /** By device/function/attribute. */
-  logged: Map<string, Logged>;
-  /** ms UTC of the instant whose sample a device has, by its address. */
-  sampled: Map<string, number>;
-  /** ms UTC since when what changes is news. */
-  begin: number;
-  cancel?: () => void;
-  /** It was told that the configuration cannot be executed. */
-  invalid: boolean;
-}
-
-export type NewEntry = Pick<LogEntry, 'kind' | 'body'>;
 
 export class Recorder {
   private readonly endings: (() => void)[] = [];
@@ -72,8 +38,12 @@ export class Recorder {
     this.endings.push(
       feed.listen((happening) => this.happened(happening)),
       fleet.onChange(({ id }, change) => {
-        const device = change === 'birth' || change === 'report' ? model.byId(id) : undefined;
-        if (device) this.measured(device);
+        const device = model.byId(id);
+        if (device) this.changed(device, change);
+      }),
+      fleet.onSamples(({ id }, samples) => {
+        const device = model.byId(id);
+        if (device) this.recorded(device, samples);
       }),
       model.onWrite((device, names) => this.written(device, names)),
     );
@@ -84,21 +54,15 @@ export class Recorder {
     for (const logger of this.options.loggers()) this.drop(logger);
   }
 
-  /** Records for a logger from now on. @param fresh it was not there before: a single sample that is due is taken at once */
-  add(logger: Logger, fresh: boolean): void {
+  /**
+   * Records for a logger from now on.
+   * @param recorded ms UTC until when it has recorded all; absent: it was not there before, and a sample may be due at once
+   */
+  add(logger: Logger, recorded?: number): void {
     const now = this.options.clock.now();
     this.drop(logger);
-    logger.track = {
-      mode: recordingOf(logger.config),
-      sources: new Sources(logger.lists),
-      profiles: profilesOf(logger.config),
-      choices: new Map(),
-      logged: new Map(),
-      sampled: new Map(),
-      begin: now,
-      invalid: false,
-    };
-    this.plan(logger, logger.track, fresh ? logger.since - 1 : now);
+    logger.track = openTrack(logger, now, recorded);
+    this.plan(logger, logger.track, recorded === undefined ? logger.since - 1 : now);
   }
 
   drop(logger: Logger): void {
@@ -127,8 +91,7 @@ export class Recorder {
     for (const logger of this.options.loggers()) {
       const { track } = logger;
       if (track?.mode.type !== 'EventRecordingMode' || (owner !== undefined && owner !== logger.owner)) continue;
-      const named = (name: string): boolean => name.toLowerCase() === eventType.toLowerCase();
-      if (!selects(track.mode.sourceEvents, named)) continue;
+      if (!selects(track.mode.sourceEvents, (name) => name.toLowerCase() === eventType.toLowerCase())) continue;
       const gateway = this.options.modelOf(logger.owner).gatewayDevice();
       const source = device ?? gateway;
       if (!track.sources.has(source.address, functionId, eventType)) continue;
@@ -140,12 +103,11 @@ export class Recorder {
     return takers;
   }
 
-  /** A controller has said something. */
-  private measured(device: DeviceView): void {
+  private changed(device: DeviceView, change: Change): void {
     for (const logger of this.options.loggers()) {
       const { track } = logger;
       if (track?.mode.type === 'VendorRecordingMode') this.follow(logger, track, device, undefined);
-      else if (track?.mode.type === 'PeriodicRecordingMode') this.catchUp(logger, track, device);
+      else if (track?.mode.type === 'PeriodicRecordingMode' && change === 'report') this.catchUp(logger, track, device);
     }
   }
 
@@ -174,7 +136,7 @@ export class Recorder {
         ? JSON.stringify(before?.value) !== JSON.stringify(value)
         : isDue(strategy, before ?? begun, { value, time });
       if (!news || !this.active(logger, track, seen, time)) continue;
-      track.logged.set(key, { value: structuredClone(value), time });
+      track.logged.set(key, { value: structuredClone(value), time, before: before?.time });
       entries.push(this.entry(model, seen, { spec, attribute }));
     }
     if (entries.length > 0) this.options.keep(logger, entries);
@@ -182,7 +144,7 @@ export class Recorder {
 
   private plan(logger: Logger, track: Track, after: number): void {
     const { clock } = this.options;
-    const next = nextSample(track.profiles, logger.since, after);
+    const next = track.sampled.next(after);
     if (next === undefined) return;
     track.cancel = clock.after(Math.max(0, next - clock.now()), () => {
       const now = clock.now();
@@ -199,7 +161,7 @@ export class Recorder {
       if (track.sources.excludes(device.address)) continue;
       // What a controller that is away would have said, it may tell later.
       if (device.controller && !device.controller.online) continue;
-      if (track.sampled.get(device.address) === instant) continue;
+      if (track.sampled.has(device.address, instant)) continue;
       entries.push(...this.take(logger, track, device, instant, instant));
     }
     if (entries.length > 0) this.options.keep(logger, entries);
@@ -209,9 +171,8 @@ export class Recorder {
   private catchUp(logger: Logger, track: Track, device: DeviceView): void {
     const time = device.controller?.state?.time;
     if (time === undefined) return;
-    const instant = lastSample(track.profiles, Math.max(logger.since, track.begin), time);
-    if (instant === undefined || time - instant > LATEST) return;
-    if (instant <= (track.sampled.get(device.address) ?? 0)) return;
+    const instant = track.sampled.missing(device.address, time);
+    if (instant === undefined) return;
     const entries = this.take(logger, track, device, instant, time);
     if (entries.length > 0) this.options.keep(logger, entries);
   }
@@ -219,7 +180,7 @@ export class Recorder {
   private take(logger: Logger, track: Track, device: DeviceView, instant: number, time: number): NewEntry[] {
     if (!this.active(logger, track, device, time)) return [];
     const model = this.options.modelOf(logger.owner);
-    track.sampled.set(device.address, instant);
+    track.sampled.mark(device.address, instant);
     return this.choicesOf(track, device).flatMap((choice) => {
       const { value, time: measured } = model.read(device, choice.spec.id, choice.attribute.name);
       if (measured === undefined) return [];
@@ -232,6 +193,58 @@ export class Recorder {
       }
       return [this.entry(model, device, choice)];
     });
+  }
+
+  /** A controller tells what it recorded by itself, maybe long ago: what is missing of it is taken. */
+  private recorded(device: DeviceView, { start, period, columns, instants }: Samples): void {
+    const { birth } = device.controller ?? {};
+    if (!birth) return;
+    const attributes = columns.map((column) => recordedOf(birth, column));
+    for (const logger of this.options.loggers()) {
+      const { track } = logger;
+      if (!track || track.mode.type === 'EventRecordingMode' || track.sources.excludes(device.address)) continue;
+      const entries = instants.flatMap((values, i) => {
+        const time = start + i * period;
+        const known = values.flatMap((steps, column) =>
+          steps === null
+            ? []
+            : attributes[column].map(({ functionId, name, toValue }) => ({ functionId, name, value: toValue(steps) })),
+        );
+        return this.fill(logger, track, device, time, known);
+      });
+      if (entries.length > 0) this.options.keep(logger, entries);
+    }
+  }
+
+  private fill(
+    logger: Logger,
+    track: Track,
+    device: DeviceView,
+    time: number,
+    known: { functionId: string; name: string; value: unknown }[],
+  ): NewEntry[] {
+    const periodic = track.mode.type === 'PeriodicRecordingMode';
+    const instant = periodic ? track.sampled.missing(device.address, time) : undefined;
+    if (periodic && instant === undefined) return [];
+    if (time < track.recorded || !this.active(logger, track, device, time)) return [];
+    const entries = this.choicesOf(track, device).flatMap(({ spec, attribute, strategy, threshold }) => {
+      const one = known.find(({ functionId, name }) => functionId === spec.id && name === attribute.name);
+      if (!one) return [];
+      const { value } = one;
+      const key = `${device.address}/${spec.id}/${attribute.name}`;
+      const last = track.logged.get(key);
+      if (!periodic) {
+        const gap = last !== undefined && fillsGap(strategy, last, time);
+        if (!gap && !isDue(strategy, last, { value, time })) return [];
+        if (gap) track.logged.set(key, { ...last, before: time });
+        else track.logged.set(key, { value, time, before: last?.time });
+      } else if (threshold !== undefined && last && !exceeds(last.value, value, threshold)) return [];
+      const told = { type: attribute.type, value, timestamp: toTimestamp(time) };
+      const body = attributeEntry(`${device.address}/${spec.id}`, attribute.name, told, this.options.clock.now());
+      return [{ kind: 'attribute' as const, body: body as unknown as LogEntry['body'] }];
+    });
+    if (instant !== undefined && entries.length > 0) track.sampled.mark(device.address, instant);
+    return entries;
   }
 
   private entry(model: Model, device: DeviceView, { spec, attribute }: Choice): NewEntry {

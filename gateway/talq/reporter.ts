@@ -7,8 +7,8 @@ import type { Clock } from '../clock.ts';
 import type { LogEntry, Logs } from '../store/store.ts';
 import { type LogReport, MOST_ENTRIES, toReport } from './entries.ts';
 import { delayOf, lastTime, nextTime } from './instants.ts';
+import type { Logger } from './logger.ts';
 import { reportingOf } from './logger-config.ts';
-import type { Logger } from './recorder.ts';
 
 /** Retries of a report whose logger names no number. Source: TALQ 2.7.1 data model, ReportingMode. */
 const RETRIES = 3;

@@ -17,6 +17,10 @@ import type { Command } from './schemas.ts';
 const PREFIX = 'seen/';
 /** ms after the start in which controllers may come back before they count as lost. */
 const GRACE = 300000;
+/** ms for which a lamp gives the same light until that is where it stays, whatever was commanded; a ramp may be slow. */
+const SETTLED = 300000;
+/** The same while protection says that it can give no more. */
+const CAPPED = 60000;
 
 /** What was last known of a controller. */
 interface Seen {
@@ -40,10 +44,11 @@ interface Seen {
 interface Light {
   /** Who commands what. */
   key: string;
-  /** % that the lamp gave. */
+  /** % that the lamp gave, and since when as far as reports tell, ms UTC. */
   level?: number;
-  /** A command that took effect, while its ramp runs. */
-  open?: { command: Command; time: number };
+  at: number;
+  /** The light changes: by a command, or without a new one. */
+  open?: { command?: Command; time: number };
 }
 
 const RESETS: Record<number, string> = {
@@ -156,38 +161,46 @@ export class Watch {
   private lit(device: DeviceView, seen: Seen, state: LampState): void {
     const command = this.model.read(device, LAMP, 'feedbackLightCommand').value as Command | undefined;
     if (!command) return;
+    const { time } = state;
     const level = state.level === undefined ? undefined : Math.round(state.level);
     const key = JSON.stringify([state.command, toReason(state.reason), state.reference, state.sensor]);
     const before = seen.light;
+    const same = before !== undefined && level === before.level;
+    const light: Light = { key, level, at: same ? before.at : time, open: before?.open };
+    seen.light = light;
     // Many controllers tell of their light themselves, with their own times.
-    const tells = device.controller?.birth.events?.includes(EventCode.LightStateChange) === true;
-    seen.light = { key, level, open: tells ? undefined : before?.open };
-    if (!before || tells) return;
-    const tell = (by: Command, reached: number | undefined, time: number): void =>
-      this.feed.emit({
-        device,
-        functionId: LAMP,
-        eventType: 'lightStateChange',
-        phase: 'instant',
-        time,
-        command: by,
-        ...(reached === undefined || reached === by.state.value
-          ? {}
-          : { state: { name: 'LevelState', value: reached } }),
-        cmsRefId: by.cmsRefId,
-      });
-    const capped = state.cap !== undefined;
-    const there = level === undefined || level === command.state.value || capped;
-    if (key !== before.key) {
+    if (device.controller?.birth.events?.includes(EventCode.LightStateChange)) light.open = undefined;
+    else if (before) this.follow(device, light, before, command, state);
+  }
+
+  private follow(device: DeviceView, light: Light, before: Light, command: Command, state: LampState): void {
+    const { level } = light;
+    const { time, since } = state;
+    if (light.key !== before.key) {
+      light.at = since;
       // A newer command cuts an unfinished ramp off.
-      if (before.open) tell(before.open.command, before.level, before.open.time);
-      seen.light.open = there ? undefined : { command, time: state.since };
-      if (there) tell(command, level, state.since);
-    } else if (before.open) {
-      if (!there && level !== before.level) return;
-      seen.light.open = undefined;
-      tell(command, level, there ? state.time : before.open.time);
-    } else if (level !== before.level && level !== undefined) tell(command, level, state.time);
+      if (before.open?.command) this.tellLight(device, before.open.command, before.level, before.open.time);
+      light.open = { command, time: since };
+    } else if (level !== before.level) light.open ??= { time };
+    if (!light.open) return;
+    const there = level === undefined || level === command.state.value;
+    if (!there && time - light.at < (state.cap === undefined ? SETTLED : CAPPED)) return;
+    this.tellLight(device, command, level, Math.max(light.open.time, light.at));
+    light.open = undefined;
+  }
+
+  private tellLight(device: DeviceView, command: Command, level: number | undefined, time: number): void {
+    const state = { name: 'LevelState', value: level };
+    this.feed.emit({
+      device,
+      functionId: LAMP,
+      eventType: 'lightStateChange',
+      phase: 'instant',
+      time,
+      command,
+      ...(level === undefined || level === command.state.value ? {} : { state }),
+      cmsRefId: command.cmsRefId,
+    });
   }
 
   private programmed(device: DeviceView, seen: Seen, state: LampState): void {

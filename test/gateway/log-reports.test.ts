@@ -314,6 +314,11 @@ describe('log reports after a restart of the gateway', () => {
     await site.rig.close();
     await site.start({ dataDirectory: copy });
   };
+  /** Waits until so many entries of the logger are in the store. */
+  const stored = async (count: number) => {
+    const pending = async () => (await site.call('GET', '/log-reports/log')).body.entries.length;
+    while ((await pending()) < count) await turns(1);
+  };
   const since = () => Math.floor(site.rig.now / 1000);
   const lit = (level: number, number: number) =>
     report({ 0: number, 1: since(), 3: level, 4: level, 5: 1, 6: `op-${level}`, 8: since() });
@@ -340,7 +345,7 @@ describe('log reports after a restart of the gateway', () => {
     await site.until(() => site.cms.reports.length >= 2);
     site.rig.now += 1000;
     await site.rig.report(site.rig.controllers[0], lit(60, 4));
-    await turns(20);
+    await stored(2);
     await kill();
     site.cms.judge = () => 201;
     await pass(site.rig, 120000);
@@ -400,7 +405,7 @@ describe('log reports after a restart of the gateway', () => {
     const reportingMode = { type: 'ScheduledReportingMode', times: ['21:00:00'] };
     await site.create('log', { recordingMode: LIGHT, reportingMode });
     await site.rig.report(site.rig.controllers[0], lit(40, 2));
-    await turns(20);
+    await stored(1);
     site.rig.now += 3 * 3600000;
     await kill();
     await site.until(() => site.entries().length === 1);

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import { Leaf } from '../../firmware/link/messages.ts';
+import { EventCode, Leaf, Quantity } from '../../firmware/link/messages.ts';
 import { assignment, calendar, level, MADRID, post, program, to, ZONE } from './control-rig.ts';
 import { AT_ONCE, create, dataOf, eventsOf, logger, pass, pulled, turns } from './logger-rig.ts';
-import { birth, CMS, type Controller, Rig, refusalOf, report, T0 } from './rig.ts';
+import { batch, birth, CMS, type Controller, event, Rig, refusalOf, report, T0 } from './rig.ts';
 
 const OTHER = '7c0f6a6e-91c1-4e0d-8f63-0f7d6c1c2b3a';
 const UNKNOWN = '11111111-2222-4333-8444-555555555555';
@@ -34,7 +34,7 @@ describe('TALQ logger configurations', () => {
         'ImmediateReportingMode',
         'ScheduledReportingMode',
       ],
-      samplingAccuracy: 60,
+      samplingAccuracy: 120,
       samplingPeriodSupported: true,
       attributeScopeSupported: true,
       recordingActivePeriodsSupported: true,
@@ -285,23 +285,36 @@ describe('what loggers record', () => {
       ]);
     });
 
-    it('84 a ramp when it has ended, one that was cut off where it was, and protection with the state reached', async () => {
+    it('84 a ramp when it has ended, one that was cut off where it was, and the state reached when that is another', async () => {
       await create(rig, logger('log', events('lightStateChange')));
-      const override = { [K.reason]: 1, [K.reference]: 'a', [K.since]: T0 / 1000 + 10 };
-      await tell(11, { [K.level]: 72, [K.command]: 100, ...override });
-      await tell(20, { [K.level]: 90, [K.command]: 100, ...override });
-      assert.deepEqual(await pulled(rig, 'log'), []);
-      await tell(30, { [K.level]: 100, [K.command]: 100, ...override });
-      await tell(41, { [K.level]: 95, [K.command]: 20, ...override, [K.reference]: 'b', [K.since]: T0 / 1000 + 40 });
-      await tell(51, { [K.level]: 60, [K.command]: 60, ...override, [K.reference]: 'c', [K.since]: T0 / 1000 + 50 });
-      await tell(61, {
-        [K.level]: 50,
-        [K.command]: 60,
-        ...override,
-        [K.reference]: 'c',
-        [K.since]: T0 / 1000 + 50,
-        14: 50,
+      const by = (reference: string, since: number, level: number, value: number) => ({
+        [K.reason]: 1,
+        [K.reference]: reference,
+        [K.since]: T0 / 1000 + since,
+        [K.command]: value,
+        [K.level]: level,
       });
+      await tell(11, by('a', 10, 70, 100));
+      await tell(12, by('a', 10, 70, 100));
+      await tell(20, by('a', 10, 90, 100));
+      assert.deepEqual(await pulled(rig, 'log'), []);
+      await tell(30, by('a', 10, 100, 100));
+      await tell(41, by('b', 40, 95, 20));
+      await tell(51, by('c', 50, 60, 60));
+      // Protection takes light away, and stays.
+      await tell(61, { ...by('c', 50, 55, 60), 14: 55 });
+      await tell(71, { ...by('c', 50, 50, 60), 14: 50 });
+      await tell(130, { ...by('c', 50, 50, 60), 14: 50 });
+      await tell(131, { ...by('c', 50, 50, 60), 14: 50 });
+      await tell(200, { ...by('c', 50, 50, 60), 14: 50 });
+      // It can give less than it is told from the start.
+      await tell(301, { ...by('d', 300, 50, 100), 14: 50 });
+      assert.equal((await pulled(rig, 'log')).length, 4);
+      await tell(361, { ...by('d', 300, 50, 100), 14: 50 });
+      // A slow ramp is no end.
+      for (let i = 0; i < 9; i++) await tell(420 + 60 * i, by('e', 400, 50 - Math.floor(i / 3), 20));
+      assert.equal((await pulled(rig, 'log')).length, 5);
+      await tell(1400, by('e', 400, 20, 20));
       assert.deepEqual(
         dataOf(await pulled(rig, 'log')).map(({ timestamp, command, state }) => [
           timestamp,
@@ -312,9 +325,71 @@ describe('what loggers record', () => {
           [time(30), 100, undefined],
           [time(40), 20, 95],
           [time(50), 60, undefined],
-          [time(61), 60, 50],
+          [time(71), 60, 50],
+          [time(300), 100, 50],
+          [time(1400), 20, undefined],
         ],
       );
+    });
+
+    it('84 a change of light that the controller tells itself, at its own time, once the report says whose command it was', async () => {
+      controller = await rig.join('PAR-0002', birth({ 12: [EventCode.LightStateChange] }));
+      lamp = await rig.address('PAR-0002');
+      await create(rig, logger('log', events('lightStateChange')));
+      const told = (count: number) => {
+        let seen = 0;
+        return new Promise<void>((resolve) => {
+          const stop = rig.gateway.fleet.onEvents((_controller, all) => {
+            seen += all.length;
+            if (seen < count) return;
+            stop();
+            resolve();
+          });
+        });
+      };
+      const change = (number: number, seconds: number, value: number, reason: number) =>
+        event({
+          0: number,
+          1: EventCode.LightStateChange,
+          2: 2,
+          3: 3600 + seconds,
+          4: T0 / 1000 + seconds,
+          6: value,
+          12: value,
+          13: reason,
+        });
+      rig.now = T0 + 10500;
+      const first = told(1);
+      await controller.send(Leaf.Event, [7, change(1, 10, 40, 1)]);
+      await first;
+      assert.deepEqual(await pulled(rig, 'log'), []);
+      await tell(11, {
+        [K.level]: 40,
+        [K.command]: 40,
+        [K.reason]: 1,
+        [K.reference]: 'op-9',
+        [K.since]: T0 / 1000 + 10,
+      });
+      const [{ cmsRefId, data }] = await pulled(rig, 'log');
+      assert.deepEqual(
+        [cmsRefId, data.timestamp, data.command.cmsRefId, data.srcAddress],
+        ['op-9', time(10), 'op-9', `${lamp}/lampActuator1`],
+      );
+      // What happened while nobody listened has no report of its own, and takes nobody else's reference.
+      rig.now = T0 + 600000;
+      const rest = told(2);
+      await controller.send(Leaf.Event, [7, change(2, 300, 70, 3), change(3, 360, 40, 1)]);
+      await rest;
+      await pass(rig, 4000);
+      const later = (await pulled(rig, 'log')).slice(1);
+      assert.deepEqual(
+        later.map((entry) => [entry.data.timestamp, entry.data.command.state.value, entry.data.command.reason]),
+        [
+          [time(300), 70, 'program'],
+          [time(360), 40, 'override'],
+        ],
+      );
+      assert.equal(later[0].cmsRefId, undefined);
     });
 
     it('tells nothing of a report that says the same again', async () => {
@@ -704,6 +779,77 @@ describe('what loggers record', () => {
           [time(3600), time(1820 - 12)],
         ],
       );
+    });
+  });
+
+  describe('of what controllers recorded by themselves', () => {
+    const POWER = 64 + Quantity.ActivePower;
+    const content = [{ function: { functionId: 'lampMonitor1', attributes: [{ name: 'activePower' }] } }];
+    /** Samples every 15 minutes from T0 on, 100.0 W and a watt more each time. */
+    const record = async (number: number, from: number, count: number) => {
+      const instants = Array.from({ length: count }, (_, i) => [1000 + 10 * (from + i)]);
+      const arrived = new Promise<void>((resolve) => {
+        const stop = rig.gateway.fleet.onSamples(() => {
+          stop();
+          resolve();
+        });
+      });
+      await controller.send(Leaf.Log, batch({ 0: number, 2: T0 / 1000 + 900 * from }, [POWER], instants));
+      await arrived;
+    };
+    const away = async (minutes: number) => {
+      const known = rig.gateway.fleet.controllers.get('PAR-0001');
+      await rig.during(
+        () => known?.online === false,
+        () => controller.drop(),
+      );
+      await pass(rig, minutes * 60000, 60000);
+      controller = await rig.join('PAR-0001', birth({ 11: 1 }), report({ 15: 0 }));
+      number = 100;
+      await tell((rig.now - T0) / 1000, { [K.units]: watts(2000) });
+    };
+    /** @returns minutes after T0 of the measurements, and W */
+    const logged = async () => {
+      const entries = dataOf(await pulled(rig, 'log')).slice(0, -1);
+      return entries.map(({ attributeValue: { timestamp, value } }) => [(Date.parse(timestamp) - T0) / 60000, value]);
+    };
+
+    it('128 takes the samples that it missed, with their own times, and no other', async () => {
+      const samplingProfiles = [{ samplingStartTime: time(0), samplingPeriod: 'PT30M' }];
+      await create(rig, logger('log', { recordingMode: { type: 'PeriodicRecordingMode', content, samplingProfiles } }));
+      await pass(rig, 60000);
+      await away(119);
+      await record(1, 0, 4);
+      await record(2, 4, 5);
+      assert.deepEqual(await logged(), [
+        [-0.2, 92.3],
+        [120, 200],
+        [30, 102],
+        [60, 104],
+        [90, 106],
+      ]);
+      await record(3, 8, 1);
+      await pass(rig, 60 * 60000, 60000);
+      assert.deepEqual(
+        (await logged()).slice(5).map(([minute]) => minute),
+        [120, 120],
+        'live samples go on',
+      );
+    });
+
+    it('128 fills the quarters of an hour in which it would have recorded by its own choice', async () => {
+      await create(rig, logger('log', vendor(content)));
+      await tell(60, { [K.units]: watts(1000) });
+      await away(74);
+      await record(1, 0, 6);
+      assert.deepEqual(await logged(), [
+        [1, 100],
+        [75, 200],
+        [15, 101],
+        [30, 102],
+        [45, 103],
+        [60, 104],
+      ]);
     });
   });
 
