@@ -82,12 +82,14 @@ export const DUMPS: Dump[] = [
       0: V230_2 + W100 + A0_5,
       6: A0_5 + W100 + KWH1234_5,
       12: W100 + MINUS_0_87 + KWH1234_5,
+      30: MINUS_0_87 + MINUS_0_87 + A0_5,
       42: V230_2,
       48: KWH1234_5,
       52: KWH1234_5,
       56: W100,
       60: MINUS_0_87 + MINUS_0_87,
       70: HZ49_98 + KWH1234_5 + W100 + A0_5,
+      224: KWH1234_5,
     },
     expected: {
       phase1Voltage: 230.2,
@@ -99,6 +101,9 @@ export const DUMPS: Dump[] = [
       phase1ActivePower: 0.1,
       phase2ActivePower: -0.0009, // -0.87 W in steps of 0.1 W
       phase3ActivePower: 1.2345,
+      phase1PowerFactor: 0.87,
+      phase2PowerFactor: 0.87,
+      phase3PowerFactor: 0.5,
       supplyVoltage: 230.2,
       totalCurrent: 1234.5,
       totalPower: 1.2345,
@@ -109,6 +114,7 @@ export const DUMPS: Dump[] = [
       totalActiveEnergy: 1234.5,
       exported: 100,
       totalReactiveEnergy: 0.5,
+      neutralCurrent: 1234.5,
     },
   },
   {

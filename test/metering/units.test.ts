@@ -83,8 +83,8 @@ describe('Modbus units of the field', () => {
     };
     assert.deepEqual(requests('pzem-016'), [[4, 0, 9]]);
     assert.deepEqual(requests('sdm630'), [
-      [4, 0, 18],
-      [4, 42, 36],
+      [4, 0, 78],
+      [4, 224, 2],
     ]);
     assert.deepEqual(requests('em111'), [
       [4, 0, 20],
@@ -144,11 +144,13 @@ describe('Modbus units of the field', () => {
       return [i + 1, name, compileProfile(profileOf(name)).quantities];
     });
     const birth = { board: 'b', control: 1, minimumLevel: 10, defaultLevel: 100, units } as unknown as Birth;
-    const functions = controllerFunctions(birth).slice(5);
+    const made = /^(electricalMeter|.*Sensor)\d$/;
+    const functions = controllerFunctions(birth).filter(({ id }) => made.test(id));
+    const measured = (attributes: { scope: string }[]) => attributes.filter(({ scope }) => scope === 'measurement');
     assert.deepEqual(
-      functions.map(({ id, type, attributes }) => [id, type, attributes.length]),
+      functions.map(({ id, type, attributes }) => [id, type, measured(attributes).length]),
       [
-        ['electricalMeter1', 'ElectricalMeterFunction', 19], // exported energy has no name, the sense of the shift has
+        ['electricalMeter1', 'ElectricalMeterFunction', 23], // exported energy has no name, the sense of the shift has
         ['temperatureSensor1', 'TemperatureSensorFunction', 1],
         ['humiditySensor1', 'HumiditySensorFunction', 1],
         ['noiseSensor1', 'NoiseMonitoringSensorFunction', 1],
