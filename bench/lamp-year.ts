@@ -124,7 +124,13 @@ export function visitsIn(config: Config, year: number, seed: number): Visit[] {
 
 /** The board as it stands in this bench: a lamp, a presence input and a timetable. */
 function boardOf(board: Board, timetable: Uint8Array): Board {
-  const alone = { lines: [], meters: [], network: { ...board.network, kind: 'none' as const }, watchdog: undefined };
+  const alone = {
+    lines: [],
+    meters: [],
+    monitoring: undefined,
+    network: { ...board.network, kind: 'none' as const },
+    watchdog: undefined,
+  };
   return { ...board, ...alone, timetable: [...timetable], presence: { pin: PIN, pull: 'down' } };
 }
 

@@ -86,7 +86,7 @@ export interface Day {
 export async function liveDay(): Promise<Day> {
   const board = await loadBoard('street');
   const network = { ...board.network, kind: 'none' as const };
-  const alone = { ...board, lines: [], meters: [], network, watchdog: undefined };
+  const alone = { ...board, lines: [], meters: [], monitoring: undefined, network, watchdog: undefined };
   const begin = Date.parse('2026-10-13T21:00:00Z');
   const world = new World();
   const daylight = new Daylight({ begin });

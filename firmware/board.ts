@@ -3,7 +3,7 @@
  * compiled its meter profiles. A `Board` is read once by `main.start`; parts copy what they need, so that the object
  * itself does not stay in memory.
  */
-import type { InputOptions, Pin, SerialOptions } from '../hal/hal.ts';
+import type { FlashOptions, InputOptions, Pin, SerialOptions } from '../hal/hal.ts';
 
 export interface Board {
   /** The product's name: the file name of its configuration. */
@@ -15,6 +15,14 @@ export interface Board {
   readonly lines: readonly LineConfig[];
   readonly meters: readonly MeterConfig[];
   readonly network: NetworkConfig;
+  /** Absent: this product does not judge its lamp. */
+  readonly monitoring?: MonitoringConfig;
+  /** Where counters are kept; absent: they begin anew with every boot. */
+  readonly counters?: { readonly flash: FlashOptions; readonly period: number };
+  /** Inputs that tell something is wrong. */
+  readonly contacts: readonly ContactConfig[];
+  /** `EventCode`s that this product can tell, for the birth message. */
+  readonly events: readonly number[];
   /** Absent: no presence sensor. */
   readonly presence?: PresenceConfig;
   /** Lux at which the photocell calls it dark and bright; absent: no unit measures light. */
@@ -81,6 +89,31 @@ export interface LightConfig {
   readonly clo?: readonly number[];
   /** `[ms UTC of the cleaning, % of light of the clean lamp, ms UTC at which it counts as dirty, 100]`. */
   readonly maintenance?: readonly number[];
+}
+
+/** How a product judges its lamp until the gateway says otherwise. */
+export interface MonitoringConfig {
+  /** Index of the unit that meters the lamp, -1 without one. */
+  readonly unit: number;
+  /** Where in its values voltage, current, active, reactive and apparent power, power factor and active energy are; -1: nowhere. */
+  readonly places: readonly number[];
+  /** By `LampItem`. */
+  readonly lamp: readonly (number | null)[];
+  /** Nominal voltage of the supply, 0.1 V. */
+  readonly nominal: number;
+  /** The supply is switched off by day: that it goes is nothing to tell. */
+  readonly switched: boolean;
+  /** [limit code, unit, threshold, …], see `MonitoringKey.Limits` */
+  readonly limits: readonly number[];
+  /** [period in s, column, …], see `MonitoringKey.Recorder` */
+  readonly recorder: readonly number[];
+}
+
+/** An input that tells something. */
+export interface ContactConfig {
+  /** `EventCode` of what it tells. */
+  readonly code: number;
+  readonly input: Omit<InputOptions, 'onChange'>;
 }
 
 /** A presence sensor on a digital input. */

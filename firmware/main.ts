@@ -6,6 +6,9 @@
  *                 → drivers (light to volts and relay) → Hal → pin
  *     reading     Hal serial → metering/line (Modbus) → metering/meter (a profile is data) → link/reports
  *                 → link/session → gateway → TALQ
+ *     judgement   a reading, an input, a level → instrument → monitor (limits, expected power, debounce) → an event
+ *                 → link/session → gateway
+ *     counters    a reading, a level → instrument → metering/counters → store/ring (raw flash) and link/reports
  *     presence    Hal input → control/presence → control/sensors, and link/session → the neighbours' control/sensors
  */
 import type { Bytes, Clock, Hal } from '../hal/hal.ts';
@@ -24,7 +27,8 @@ import { Timetable } from './control/timetable.ts';
 import { checkTimetable } from './control/timetable-check.ts';
 import { AnalogDriver } from './drivers/analog.ts';
 import { Supervisor } from './health/supervisor.ts';
-import { AckCode, Quantity, Reason } from './link/messages.ts';
+import { Instrument, type Measured } from './instrument.ts';
+import { AckCode, EventCode, Quantity, Reason } from './link/messages.ts';
 import { type Controller, Session } from './link/session.ts';
 import { NO_SENSOR, NONE } from './link/timetable.ts';
 import { type Meters, openMeters } from './metering/meter.ts';
@@ -40,7 +44,7 @@ const PRESENCE = 30;
  * closures: on the interpreter a closure keeps the whole scope that it was made in, and the scope of the constructor holds the
  * board's configuration, which nobody needs once the parts stand; a bound function still costs half a dozen variables.
  */
-export class Firmware implements Controller {
+export class Firmware implements Controller, Measured {
   readonly version: string;
   /** Name of the board configuration. */
   readonly board: string;
@@ -58,6 +62,8 @@ export class Firmware implements Controller {
   private _luxAt = 0;
   private _photocell: Photocell | undefined;
   private _presence: Presence | undefined;
+  /** Counts, judges and records; undefined on products that do not. */
+  readonly instrument: Instrument | undefined;
   private _session: Session | undefined;
 
   /** Opens the parts. The arbiter comes first: its appointment with the lamp stands before anything that can fail is opened. */
@@ -102,6 +108,7 @@ export class Firmware implements Controller {
     });
     this.meters = openMeters(hal, schedule, board.lines, board.meters, this);
     if (site && board.network.kind !== 'none') this._session = new Session(hal, schedule, board, site, boot, this);
+    if (board.monitoring) this.instrument = new Instrument(hal, schedule, board, settings, this, this._session);
     if (board.presence) this._presence = new Presence(hal, schedule, board.presence, this);
     if (board.watchdog !== undefined) new Supervisor(hal, schedule, board.watchdog);
   }
@@ -168,6 +175,7 @@ export class Firmware implements Controller {
   setTime(time: number): void {
     const before = this._clock.time();
     this._clock.setTime(time);
+    if (this.instrument) this.instrument.timed = this._clock.uptime();
     if (before !== undefined) this._sensors.shift(time - before, before);
   }
 
@@ -197,18 +205,34 @@ export class Firmware implements Controller {
     // The first level is set before the meters are there.
     if (this.meters) this.meters.hurry();
     if (this._session) this._session.touch();
+    if (!this.instrument) return;
+    // Nothing that measures may come between a command and its lamp.
+    try {
+      this.instrument.changed();
+    } catch (error) {
+      this.failed(error);
+    }
   }
 
   /** A unit was read, or is lost. */
   reading(unit: number): void {
+    const instrument = this.instrument;
     if (this._session) this._session.reading(unit);
+    try {
+      if (instrument) instrument.reading(unit);
+    } catch (error) {
+      this.failed(error);
+    }
     if (unit !== this._light) return;
     const value = this.meters.failures(unit) > 0 ? undefined : this.meters.values(unit)[this._luxAt];
     const lux = value === undefined ? undefined : value / 10;
     const light = this._timetable.see(lux);
     if (light !== NO_SENSOR) this._sensors.set(light, lux, 0);
     const photocell = this._photocell;
-    const changed = photocell && photocell.sample(lux, this._clock.uptime());
+    const uptime = this._clock.uptime();
+    const changed = photocell && photocell.sample(lux, uptime);
+    const dark = photocell && photocell.dark(uptime);
+    if (instrument && dark !== undefined) instrument.faults.judge(EventCode.PhotocellOutputOn, dark ? 1 : 0);
     if (changed || light !== NO_SENSOR) this.arbiter.wake();
   }
 

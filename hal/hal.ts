@@ -31,6 +31,10 @@ export interface Hal {
   openInput(options: InputOptions): DigitalInput;
   openSerial(options: SerialOptions): Serial;
   connect(options: StreamOptions): Stream;
+  /** Opens raw flash. An area that is not whole pages, two at least, or not free for this throws. */
+  openFlash(options: FlashOptions): FlashArea;
+  /** @returns the CRC-32 of IEEE 802.3, 0..2^32 - 1; boards have it in native code. */
+  crc32(data: Bytes): number;
   /**
    * @returns 0 <= x < 1. For spreading load, never for keys: it differs between boards and between boots of one board
    * (also where the interpreter's own generator repeats), but is not unpredictable.
@@ -123,6 +127,32 @@ export interface Storage {
   /** Absent keys are ignored. */
   delete(key: string): void;
   keys(): string[];
+}
+
+/** An area that neither the interpreter nor `Storage` uses. */
+export interface FlashOptions {
+  /** Address of its first byte, as the board counts. */
+  address?: number;
+  /** Hosts without flash: the file that stands for it. */
+  file?: string;
+  /** bytes */
+  size: number;
+}
+
+/**
+ * NOR flash as it is: erased bytes are 0xFF, a write clears bits, only whole pages are erased. A power cut may leave any
+ * part of a write or of an erasure. Addresses count from the area's begin; outside it everything throws.
+ */
+export interface FlashArea {
+  readonly size: number;
+  /** bytes that are erased together */
+  readonly page: number;
+  /** @returns a copy */
+  read(address: number, length: number): Bytes;
+  /** @param address and the length of `data`: multiples of 4. What was written before must not be written again. */
+  write(address: number, data: Bytes): void;
+  /** @param address of the page's first byte */
+  erase(address: number): void;
 }
 
 export interface StreamOptions {

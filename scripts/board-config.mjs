@@ -88,6 +88,7 @@ export async function loadConfig(name, { directory = DIRECTORY } = {}) {
     checkLamp(config.lamp, report);
     checkMeters(config, profiles, report);
     checkPhotocell(config, profiles, report);
+    checkMonitoring(config, report);
     checkInstallerTest(config, report);
     checkProgram(config, report);
   }
@@ -130,7 +131,7 @@ function schemaFaults(config) {
 }
 
 /** Values of up to 5 bytes in a report of 1024, beside all else. */
-const MOST_VALUES = 160;
+const MOST_VALUES = 140;
 
 function readProfiles(meters, profiles, report) {
   const directory = join(DIRECTORY, 'profiles');
@@ -156,10 +157,11 @@ function readProfiles(meters, profiles, report) {
 }
 
 /** The pins that a configuration names: `[pointer, pin, is it an output, is it pulled up or down]`. */
-function* pinsOf({ lamp, lines, presence }) {
+function* pinsOf({ lamp, lines, presence, inputs }) {
   if (lamp.dim) yield ['/lamp/dim/pin', lamp.dim.pin, true];
   if (lamp.relay) yield ['/lamp/relay/pin', lamp.relay.pin, true];
   if (presence) yield ['/presence/pin', presence.pin, false, presence.pull];
+  for (const [index, input] of inputs.entries()) yield [`/inputs/${index}/pin`, input.pin, false, input.pull];
   for (const [index, line] of lines.entries()) {
     if (line.receive) yield [`/lines/${index}/receive`, line.receive, false];
     if (line.transmit) yield [`/lines/${index}/transmit`, line.transmit, true];
@@ -338,6 +340,21 @@ function checkPhotocell({ photocell, meters }, profiles, report) {
   if (photocell && !seesLight(meters, profiles)) report('/photocell', 'none of the meters measures light');
 }
 
+function checkMonitoring({ interpreter, monitoring, counters, inputs }, report) {
+  if (!monitoring && counters) report('/counters', 'nothing counts without "monitoring"');
+  if (!monitoring && inputs.length > 0) report('/inputs', 'nothing is told of them without "monitoring"');
+  if (counters) {
+    const host = interpreter === 'LINUX';
+    if (host && !counters.file) report('/counters/file', 'missing, a host has no raw flash');
+    if (!host && counters.file) report('/counters/file', 'only a host keeps flash in a file; name its address');
+  }
+  const signals = inputs.map(({ signal }) => signal);
+  for (const [index, signal] of signals.entries()) {
+    if (signals.indexOf(signal) < index) report(`/inputs/${index}/signal`, `"${signal}" is there twice`);
+  }
+  checkAscending(monitoring?.powerFactors ?? [], 'level', '%', '/monitoring/powerFactors', report);
+}
+
 /** A lamp is off, or gives its minimum at least. */
 function checkLevel(level, minimumLevel, pointer, report) {
   if (level > 0 && level < minimumLevel) report(pointer, `${level} % is below minimumLevel ${minimumLevel} %`);
@@ -410,6 +427,93 @@ function compilePhotocell({ photocell = DARK, meters }, profiles) {
   return seesLight(meters, profiles) ? { on: photocell.onLux, off: photocell.offLux } : undefined;
 }
 
+/** `EventCode`s of inputs. Source: firmware/link/messages.ts. */
+const SIGNALS = { mains: 8, contactor: 9, leakage: 10, door: 16, tilt: 17 };
+/** First `EventCode` of limits, its flags, and the unit that stands for the controller. */
+const LIMIT = 64;
+const TOO_HIGH = 1;
+const OF_LAMP = 2;
+const CONTROLLER = 255;
+/** `LogColumn`s of the lamp's light and the controller's temperature, and the `Counter` of active energy. */
+const LIGHT_COLUMN = 32;
+const TEMPERATURE_COLUMN = 33;
+const ENERGY_COLUMN = 0;
+/** Part of the nominal voltage beyond which the supply is too high or too low. */
+const SUPPLY = 0.15;
+
+/** Power factors that are asked for where nobody says: below, the gear's mains filter rules. */
+const POWER_FACTORS = [
+  { level: 50, powerFactor: 0.85 },
+  { level: 80, powerFactor: 0.9 },
+];
+
+const quantity = (name) => QUANTITIES.indexOf(name);
+const LAMP_METER = [
+  'SupplyVoltage',
+  'SupplyCurrent',
+  'ActivePower',
+  'ReactivePower',
+  'ApparentPower',
+  'PowerFactor',
+  'ActiveEnergy',
+].map(quantity);
+
+/** @returns {import('../firmware/board.ts').MonitoringConfig | undefined} */
+function compileMonitoring({ monitoring, meters }, profiles) {
+  if (!monitoring) return undefined;
+  const { wattage, powerFactors = POWER_FACTORS, nominalVolts, highCelsius, recordSeconds } = monitoring;
+  const units = meters.map(({ profile }) => profiles.get(profile).quantities);
+  const unit = units.findIndex((quantities) => quantities.includes(quantity('ActivePower')));
+  const places = LAMP_METER.map((code) => (unit < 0 ? -1 : units[unit].indexOf(code)));
+  const steps = (value, factor) => Math.round(value * factor);
+  const limits = [LIMIT + 4 * quantity('Temperature') + TOO_HIGH + OF_LAMP, CONTROLLER, steps(highCelsius, 10)];
+  const voltage = LIMIT + 4 * quantity('SupplyVoltage') + OF_LAMP;
+  if (places[0] >= 0) {
+    limits.push(voltage, unit, steps(nominalVolts * (1 - SUPPLY), 10));
+    limits.push(voltage + TOO_HIGH, unit, steps(nominalVolts * (1 + SUPPLY), 10));
+  }
+  const column = (index, code) => 64 * (index + 1) + code;
+  const electric = places
+    .slice(0, 6)
+    .flatMap((place, i) => (place < 0 || i === 4 ? [] : [column(unit, LAMP_METER[i])]));
+  const light = units.findIndex((quantities) => quantities.includes(ILLUMINANCE));
+  const ambient = light < 0 ? TEMPERATURE_COLUMN : column(light, ILLUMINANCE);
+  const columns = [...electric, ENERGY_COLUMN, LIGHT_COLUMN, ambient];
+  return {
+    unit,
+    places,
+    lamp: [
+      wattage === undefined ? null : steps(wattage, 10),
+      steps(monitoring.powerLightGradient, 1000),
+      steps(monitoring.toleranceWatts, 10),
+      monitoring.warmUpSeconds,
+      steps(monitoring.standbyWatts, 10),
+      ...powerFactors.flatMap(({ level, powerFactor }) => [level, steps(powerFactor, 1000)]),
+    ],
+    nominal: steps(nominalVolts, 10),
+    switched: monitoring.switchedSupply,
+    limits,
+    recorder: recordSeconds > 0 ? [recordSeconds, ...columns] : [],
+  };
+}
+
+/** @returns {number[]} `EventCode`s that this product can tell, limits apart */
+function eventsOf({ monitoring, counters, inputs, lamp, meters, photocell }, profiles) {
+  if (!monitoring) return [];
+  const { unit, places } = compileMonitoring({ monitoring, meters }, profiles);
+  const has = (index) => places[index] >= 0;
+  const codes = [11, 19, 20, 21, ...inputs.map(({ signal }) => SIGNALS[signal])];
+  if (unit >= 0) codes.push(0, 3, 4, 6, 12);
+  if (unit >= 0 && lamp.relay) codes.push(1, ...(has(1) ? [2] : []));
+  if (unit >= 0 && lamp.dim) codes.push(5);
+  if (has(5)) codes.push(7);
+  if (has(0)) codes.push(13, 14);
+  if (meters.length > 0) codes.push(15);
+  if (counters) codes.push(8);
+  if (compilePhotocell({ photocell, meters }, profiles)) codes.push(18);
+  return [...new Set(codes)].sort((a, b) => a - b);
+}
+
 /** @returns {Board} */
 function compile(name, version, config, profiles) {
   const { lamp, lines, meters, network, program } = config;
@@ -458,6 +562,17 @@ function compile(name, version, config, profiles) {
     network: { kind: network.kind, tls: network.tls, keepAlive: network.keepAliveSeconds },
     timetable: ownTimetable(program, config.utcOffsetMinutes),
     limits: limitsOf(config.memoryClass),
+    monitoring: compileMonitoring(config, profiles),
+    counters: config.counters && {
+      flash: {
+        address: config.counters.address && Number(config.counters.address),
+        file: config.counters.file,
+        size: config.counters.bytes,
+      },
+      period: milliseconds(config.counters.periodSeconds),
+    },
+    contacts: config.inputs.map(({ signal, ...input }) => ({ code: SIGNALS[signal], input })),
+    events: eventsOf(config, profiles),
     presence: config.presence,
     photocell: compilePhotocell(config, profiles),
     test: config.installerTest?.steps.flatMap(({ level, seconds }) => [level, milliseconds(seconds)]),

@@ -10,6 +10,7 @@ import { parse } from 'acorn';
 import { rollup } from 'rollup';
 import { loadConfig } from './board-config.mjs';
 import { inlineConstants } from './constants.mjs';
+import { namesOfInterpreter } from './dialect/library.mjs';
 import { analyse, walk } from './dialect/scope.mjs';
 import { typedFindings } from './dialect/types.mjs';
 import { checkScript, formatFinding } from './espruino-dialect.mjs';
@@ -17,6 +18,7 @@ import { checkScript, formatFinding } from './espruino-dialect.mjs';
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const BOARD = 'virtual:board';
 const SCRIPT = 'virtual:script';
+const ENTRY = 'firmware/entry.ts';
 /** Where stage one's script would stand: its map's sources are relative to it. */
 const STAGE_ONE = resolve(ROOT, 'dist/script.js');
 
@@ -49,6 +51,22 @@ const MINIFIER = {
   format: { ecma: 5, ascii_only: true, comments: false, semicolons: true },
   maxWorkers: 1,
 };
+
+/**
+ * Names of members that a product's bundle shares with the world outside: its console, the site record, and what overrides
+ * are stored by. With the interpreter's own they keep their spelling; all others get short, because a long name costs
+ * variables in every object that has it.
+ */
+const SHARED = [
+  ...['rvb', 'version', 'board', 'status'],
+  ...['id', 'host', 'port', 'username', 'password', 'group', 'ssid', 'passphrase', 'paths'],
+  ...['level', 'reason', 'start', 'expiration', 'rampTo', 'rampFrom', 'reference', 'program', 'control', 'sensor'],
+];
+
+function productMinifier() {
+  const reserved = [...namesOfInterpreter(), ...SHARED];
+  return { ...MINIFIER, mangle: { ...MINIFIER.mangle, properties: { reserved } } };
+}
 
 /** The interpreter's module that joins a network, by how a board reaches IP. */
 const WIFI_MODULES = { 'esp32-wifi': 'Wifi', 'espruino-wifi': 'EspruinoWiFi' };
@@ -134,17 +152,11 @@ const withoutBoard = (code) =>
  * @returns {Promise<{ code: string, map: object, board?: import('../firmware/board.ts').Board, interpreter?: string }>}
  *   a plain script without exports. Rejects with a `BundleError` or a `ConfigError`.
  */
-export async function bundle({
-  input = 'firmware/entry.ts',
-  source,
-  tsconfig,
-  board: named,
-  minify = true,
-  define = {},
-}) {
+export async function bundle({ input = ENTRY, source, tsconfig, board: named, minify = true, define = {} }) {
   const config = typeof named === 'string' ? await loadConfig(named) : { board: named };
   const script = await compile({ input, source, tsconfig });
-  const chunk = await run(...boardOptions(script, { board: config.board, minify, define }));
+  const product = source === undefined && input === ENTRY;
+  const chunk = await run(...boardOptions(script, { board: config.board, minify, define, product }));
   return { code: chunk.code, map: chunk.map, board: config.board, interpreter: config.interpreter };
 }
 
@@ -153,8 +165,9 @@ export async function bundle({
  *
  * @returns {[import('rollup').RollupOptions, import('rollup').OutputOptions]}
  */
-export function boardOptions(script, { board, minify = true, define = {}, file = STAGE_ONE }) {
-  const known = { WIFI: WIFI_MODULES[board?.network.kind] ?? '', ...define };
+export function boardOptions(script, { board, minify = true, define = {}, file = STAGE_ONE, product = true }) {
+  const host = board === undefined || board.counters?.flash.file !== undefined;
+  const known = { WIFI: WIFI_MODULES[board?.network.kind] ?? '', HOST: host, ...define };
   const constants = Object.entries(known).map(([name, value]) => `const ${name} = ${JSON.stringify(value)};\n`);
   const input = {
     input: SCRIPT,
@@ -182,7 +195,7 @@ export function boardOptions(script, { board, minify = true, define = {}, file =
     sourcemap: 'hidden',
     sourcemapExcludeSources: true,
     intro: constants.join(''),
-    plugins: [...(minify ? [terser(MINIFIER)] : []), dialectCheck({ hoisted: !minify })],
+    plugins: [...(minify ? [terser(product ? productMinifier() : MINIFIER)] : []), dialectCheck({ hoisted: !minify })],
   };
   return [input, output];
 }

@@ -163,11 +163,14 @@ async function measure({ code, board, interpreter: build }) {
   return { jsvars: value, how: `measured: ${where}, from flash${peers ? `, with ${peers}` : ''}` };
 }
 
-/** The same board with pins that the Linux build has, so that its bundle starts there. */
+/** The same board with pins that the Linux build has and a file for its raw flash, so that its bundle starts there. */
 function withLinuxPins(board) {
   let next = 0;
   const pins = ['pin', 'receive', 'transmit', 'driverEnable'];
-  return JSON.parse(JSON.stringify(board), (key, value) => (pins.includes(key) ? `D${++next}` : value));
+  return JSON.parse(JSON.stringify(board), (key, value) => {
+    if (key === 'flash') return { file: 'espruino.counters', size: value.size };
+    return pins.includes(key) ? `D${++next}` : value;
+  });
 }
 
 /** Does not keep the process alive by itself. */

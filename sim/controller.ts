@@ -1,5 +1,6 @@
 /** One simulated pole: a board with the real firmware, its lamp, and its meters on their lines. */
 import type { Board, DimConfig, Site } from '../firmware/board.ts';
+import { EventCode } from '../firmware/link/messages.ts';
 import { type Firmware, start } from '../firmware/main.ts';
 import type { World } from './clock.ts';
 import { Flash } from './flash.ts';
@@ -50,6 +51,8 @@ export interface ControllerOptions {
 /** What survives when the power goes. */
 export interface SavedController {
   flash: Uint8Array;
+  /** Raw flash; absent: erased. */
+  raw?: Uint8Array;
   wattHours: number;
   varHours: number;
 }
@@ -71,6 +74,14 @@ export interface Controller {
   saved(): SavedController;
 }
 
+/** What drives an input, by what the firmware tells of it. */
+const SIGNALS: Record<number, InputConfig['signal']> = {
+  [EventCode.SupplyLoss]: 'mains',
+  [EventCode.DoorOpen]: 'door',
+  [EventCode.Tilted]: 'tilt',
+  [EventCode.LeakageDetected]: 'leakage',
+  [EventCode.ContactorError]: 'contactor',
+};
 /** ms; a microcontroller with its clocks, its interpreter and its bundle. */
 const BOOT_TIME = 500;
 /** ms that a meter of this kind takes to answer. */
@@ -138,12 +149,13 @@ function wireMeters(
 export function openController(options: ControllerOptions): Controller {
   const { world, id, board, site, seed, dial, saved, begin, onUncaught, bootTime = BOOT_TIME } = options;
   const flash = new Flash({ image: saved?.flash });
-  const sim = openSim({ world, id, seed, flash, dial, bootTime, begin, onUncaught });
+  const raw = new Flash({ image: saved?.raw, size: 65536 });
+  const sim = openSim({ world, id, seed, flash, raw, dial, bootTime, begin, onUncaught });
   sim.temperature = options.temperature;
   const mains = options.mains ?? new Mains({ seed });
   const lamp = new Lamp(world, mains, lampOf(board, options.lamp));
   if (saved) lamp.preset(saved.wattHours, saved.varHours);
-  const configs = (board as { inputs?: readonly InputConfig[] }).inputs ?? [];
+  const configs = board.contacts.map(({ code, input }) => ({ ...input, signal: SIGNALS[code] }));
   const inputs = new Inputs(sim.pins, configs, mains, lamp);
   wireLamp(sim, board, lamp, () => inputs.follow());
   const light = new LightSensor(world, options.daylight ?? new Daylight(), lamp);
@@ -173,7 +185,7 @@ export function openController(options: ControllerOptions): Controller {
     },
     saved: () => {
       const { wattHours, varHours } = lamp.load;
-      return { flash: flash.image(), wattHours, varHours };
+      return { flash: flash.image(), raw: raw.image(), wattHours, varHours };
     },
   };
 }

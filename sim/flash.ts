@@ -2,7 +2,11 @@
  * NOR flash: erased bytes are 0xFF, programming clears bits, only a whole page can be erased. Every programming unit and
  * every page erase is one operation, and the power can be cut before, inside or after any of them.
  */
-import { PowerCut } from './clock.ts';
+import type { FlashOptions as AreaOptions, Bytes, FlashArea } from '../hal/hal.ts';
+import { type Owner, PowerCut } from './clock.ts';
+
+/** Flash is written by words. */
+const WORD = 4;
 
 export interface FlashOptions {
   /** bytes, a multiple of two pages */
@@ -112,4 +116,36 @@ export class Flash {
     this.onCut();
     throw new PowerCut();
   }
+}
+
+/** @see Hal.openFlash. Where a board's flash begins is of no matter here. */
+export function openFlash(flash: Flash, power: Owner, { size }: AreaOptions): FlashArea {
+  const { page } = flash;
+  if (!(size >= 2 * page && size % page === 0 && size <= flash.size)) {
+    throw new RangeError(`${size} bytes are not 2 to ${flash.size / page} pages of ${page}`);
+  }
+  const check = (address: number, length: number): void => {
+    if (!power.on) throw new PowerCut();
+    if (!(address >= 0 && length >= 0 && address + length <= size)) {
+      throw new RangeError(`${length} bytes from ${address} are outside ${size} bytes of flash`);
+    }
+  };
+  return {
+    size,
+    page,
+    read: (address, length) => {
+      check(address, length);
+      return flash.read(address, length).slice();
+    },
+    write: (address, data: Bytes) => {
+      check(address, data.length);
+      if (address % WORD || data.length % WORD) throw new RangeError('flash is written by 4 bytes');
+      flash.program(address, data);
+    },
+    erase: (address) => {
+      check(address, page);
+      if (address % page) throw new RangeError(`${address} is not the begin of a page`);
+      flash.erase(address / page);
+    },
+  };
 }

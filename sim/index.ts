@@ -1,10 +1,14 @@
 /** A simulated board: implements `hal/hal.ts` inside simulated time, and gives tests the other side of every port. */
+
+import { crc32 } from 'crc';
 import type {
   AnalogOptions,
   AnalogOutput,
   DigitalInput,
   DigitalOptions,
   DigitalOutput,
+  FlashArea,
+  FlashOptions,
   Hal,
   InputOptions,
   ResetReason,
@@ -16,7 +20,7 @@ import type {
   Watchdog,
 } from '../hal/hal.ts';
 import { type Owner, PowerCut, SimClock, World } from './clock.ts';
-import { Flash } from './flash.ts';
+import { Flash, openFlash } from './flash.ts';
 import { type Dial, dialTcp, Network } from './network.ts';
 import { openAnalog, openDigital, openInput, Pins } from './pins.ts';
 import { type Random, seeded } from './random.ts';
@@ -32,6 +36,8 @@ export interface SimOptions {
   seed?: string | number;
   /** Absent: new, erased flash of 128 KiB. */
   flash?: Flash;
+  /** Raw flash beside storage, for `openFlash`; absent: new, erased, of 64 KiB. */
+  raw?: Flash;
   /** Way out to the network; absent: the host's TCP/IP. */
   dial?: Dial;
   /** ms from a reset to the first instruction of the firmware. */
@@ -50,6 +56,8 @@ export interface Reset {
 
 /** jsvars of the memory class that a board of this kind has when it is not said otherwise. Source: ESP32 boards have up to 16383. */
 const DEFAULT_MEMORY = { used: 0, total: 16383 };
+/** bytes of raw flash. */
+const RAW = 65536;
 
 /**
  * One board through all of its boots. The members of `Hal` belong to the boot that runs now: what an earlier boot
@@ -58,6 +66,7 @@ const DEFAULT_MEMORY = { used: 0, total: 16383 };
 export class SimHal implements Hal {
   readonly world: World;
   readonly flash: Flash;
+  readonly raw: Flash;
   readonly pins: Pins;
   readonly network: Network;
   /** Every reset of this board, the latest last. */
@@ -86,10 +95,12 @@ export class SimHal implements Hal {
     if (!/^[A-Za-z0-9-]{1,32}$/.test(this.#id)) throw new RangeError(`${this.#id} is not a board's id`);
     this.world = options.world ?? new World();
     this.flash = options.flash ?? new Flash();
+    this.raw = options.raw ?? new Flash({ size: RAW });
     this.pins = new Pins(this.world);
     this.network = new Network(this.world, options.dial ?? dialTcp);
     this.#noise = seeded(`${options.seed ?? 1} ${this.#id} noise`);
     this.flash.onCut = () => this.cutPower();
+    this.raw.onCut = () => this.cutPower();
     this.#start('power');
   }
 
@@ -137,6 +148,15 @@ export class SimHal implements Hal {
   connect(options: StreamOptions): Stream {
     this.#alive();
     return this.network.connect(this.#power, options);
+  }
+
+  openFlash(options: FlashOptions): FlashArea {
+    this.#alive();
+    return openFlash(this.raw, this.#power, options);
+  }
+
+  crc32(data: Uint8Array): number {
+    return crc32(Buffer.from(data)) >>> 0;
   }
 
   random(): number {

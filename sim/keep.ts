@@ -1,4 +1,4 @@
-/** Keeps what a simulated controller remembers in a directory, one pair of files a controller. */
+/** Keeps what a simulated controller remembers in a directory, a few files each. */
 import { closeSync, mkdirSync, openSync, readFileSync, renameSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import type { SavedController } from './controller.ts';
@@ -36,14 +36,19 @@ export class Keep {
     if (!Number.isFinite(wattHours) || !Number.isFinite(varHours)) {
       throw new Error(`${join(this.directory, `${id}.json`)} is damaged`);
     }
-    return { flash, wattHours, varHours };
+    return { flash, raw: readIfThere(join(this.directory, `${id}.raw`)), wattHours, varHours };
   }
 
-  /** From now on the file has what the flash has, operation by operation: a killed process loses none. */
-  follow(id: string, flash: Flash): void {
-    const path = join(this.directory, `${id}.flash`);
-    replace(path, flash.image());
+  /** From now on the files have what storage and raw flash have, operation by operation: a killed process loses none. */
+  follow(id: string, { flash, raw }: { flash: Flash; raw: Flash }): void {
     this.followed.add(id);
+    this.mirror(`${id}.flash`, flash);
+    this.mirror(`${id}.raw`, raw);
+  }
+
+  private mirror(name: string, flash: Flash): void {
+    const path = join(this.directory, name);
+    replace(path, flash.image());
     flash.onChange = (address, length) => {
       // Opened each time: a long street has more files than a process may hold open.
       const file = openSync(path, 'r+');
@@ -55,8 +60,11 @@ export class Keep {
     };
   }
 
-  save(id: string, { flash, wattHours, varHours }: SavedController): void {
-    if (!this.followed.has(id)) replace(join(this.directory, `${id}.flash`), flash);
+  save(id: string, { flash, raw, wattHours, varHours }: SavedController): void {
+    if (!this.followed.has(id)) {
+      replace(join(this.directory, `${id}.flash`), flash);
+      if (raw) replace(join(this.directory, `${id}.raw`), raw);
+    }
     replace(join(this.directory, `${id}.json`), `${JSON.stringify({ wattHours, varHours })}\n`);
   }
 }

@@ -59,7 +59,7 @@ export class Street {
       const onUncaught = (error: unknown) => log(`${id}: ${error}`);
       const saved = keep?.load(id);
       const pole = openController({ world, id, board, site, seed, mains, daylight, saved, onUncaught });
-      keep?.follow(id, pole.sim.flash);
+      keep?.follow(id, pole.sim);
       return pole;
     });
     const { presence } = board;

@@ -61,6 +61,16 @@ export class Lamp {
     return Math.round(Math.min(this._now, Math.max(this.cap, this._minimum) / this._factor));
   }
 
+  /** % of light that the gear gives now. */
+  get light(): number {
+    return this._driver.level;
+  }
+
+  /** A ramp is running. */
+  get ramping(): boolean {
+    return this._ramp > 0;
+  }
+
   /** Counts. @returns ms that the lamp has been lit: since boot, or since it was new if the board has CLO */
   lit(): number {
     const now = this._clock.uptime();

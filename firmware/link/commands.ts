@@ -26,6 +26,15 @@ export interface Orders {
   /** A CMS speaks in a sensor's name. @param until ms UTC; undefined: for an instant */
   command(sensor: number, level: number, until: number | undefined): AckCode;
   setDefaultLevel(level: number): AckCode;
+  /** Undefined: this product does not count or judge. */
+  readonly instrument?:
+    | {
+        /** @param bytes a `MonitoringKey` document; empty: the product's own from now on */
+        setMonitoring(bytes: Bytes): AckCode;
+        /** @param counters [`Counter`, value, …] */
+        setCounters(counters: readonly unknown[]): AckCode;
+      }
+    | undefined;
 }
 
 /** What became of a command. */
@@ -53,6 +62,14 @@ export function obey(payload: Bytes, orders: Orders): Answer {
   if (kind === CommandKind.Timetable) {
     const bytes = message[CommandKey.Timetable];
     if (bytes instanceof Uint8Array) answer.code = orders.setTimetable(bytes);
+    return answer;
+  }
+  if (kind === CommandKind.Monitoring || kind === CommandKind.Counters) {
+    const instrument = orders.instrument;
+    const bytes = message[CommandKey.Monitoring];
+    const counters = message[CommandKey.Counters];
+    if (instrument && bytes instanceof Uint8Array) answer.code = instrument.setMonitoring(bytes);
+    else if (instrument && Array.isArray(counters)) answer.code = instrument.setCounters(counters);
     return answer;
   }
   const level = whole(message[CommandKey.Level], 100, 1);

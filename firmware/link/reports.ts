@@ -37,6 +37,16 @@ export interface Remembered {
   defaultLevel(): number;
   /** Check value of the timetable that was given; undefined: never given. */
   check(): number | undefined;
+  /** The monitoring document; undefined: never given. */
+  monitoring(): Bytes | undefined;
+}
+
+/** What a report tells of the controller as an instrument. */
+export interface Instrument {
+  /** By `Counter`. */
+  told(): readonly (number | null)[];
+  /** [`EventCode`, unit or undefined, …] of what holds now. */
+  active(): readonly (number | undefined)[];
 }
 
 /** The birth's items that stay the same until the next boot. @returns CBOR items, no message; undefined when too long. */
@@ -61,6 +71,9 @@ export function birthHead(writer: CborWriter, hal: Hal, board: Board, boot: numb
   writer.number(BirthKey.Limits);
   writer.array(board.limits.length);
   for (const limit of board.limits) writer.number(limit);
+  writer.number(BirthKey.Events);
+  writer.array(board.events.length);
+  for (const code of board.events) writer.number(code);
   return writer.finish();
 }
 
@@ -68,13 +81,17 @@ export function birthHead(writer: CborWriter, hal: Hal, board: Board, boot: numb
 export function birth(
   writer: CborWriter,
   head: Bytes,
+  hal: Pick<Hal, 'crc32'>,
   kept: Remembered,
   presence: number | undefined,
 ): Bytes | undefined {
+  const document = kept.monitoring();
   const check = kept.check();
-  writer.map(10 + (check === undefined ? 0 : 1) + (presence === undefined ? 0 : 1));
+  const inputs = presence === undefined ? undefined : 1;
+  writer.map(11 + (check === undefined ? 0 : 1) + (inputs || 0) + (document ? 1 : 0));
   writer.raw(head);
-  writer.pairs(BirthKey.DefaultLevel, [kept.defaultLevel(), check, presence === undefined ? undefined : 1]);
+  writer.pairs(BirthKey.DefaultLevel, [kept.defaultLevel(), check, inputs]);
+  writer.pairs(BirthKey.Monitoring, [document && hal.crc32(document)]);
   return writer.finish();
 }
 
@@ -92,6 +109,7 @@ export function report(
   decision: Decision,
   units: Readings,
   presence: number | undefined,
+  instrument: Instrument | undefined,
 ): Bytes | undefined {
   const uptime = hal.clock.uptime();
   const time = hal.clock.time();
@@ -104,6 +122,10 @@ export function report(
   const known = [time, command.reference, since, command.expiration, program, control, sensor, cap, presence];
   let pairs = 7;
   for (const value of known) if (value !== undefined) pairs++;
+  const counters = instrument && instrument.told();
+  const active = instrument && instrument.active();
+  if (counters) pairs++;
+  if (active && active.length > 0) pairs++;
   writer.map(pairs);
   writer.pairs(ReportKey.Number, [number, seconds(time), seconds(uptime), light.level, command.level, command.reason]);
   if (command.reference !== undefined) {
@@ -122,16 +144,32 @@ export function report(
     const values = units.values(unit);
     writer.array(values.length + 1);
     writer.number(Math.floor((uptime - read) / 1000));
-    for (let i = 0; i < values.length; i++) {
-      const value = values[i];
-      if (value === undefined) writer.simple(null);
-      else writer.number(value);
-    }
+    writeItems(writer, values);
   }
   writer.pairs(ReportKey.Program, [program, control, sensor, cap, presence]);
+  if (counters) {
+    writer.number(ReportKey.Counters);
+    writer.array(counters.length);
+    writeItems(writer, counters);
+  }
+  if (active && active.length > 0) {
+    writer.number(ReportKey.Active);
+    writer.array(active.length);
+    writeItems(writer, active);
+  }
   return writer.finish();
 }
 
-function seconds(ms: number | undefined): number | undefined {
+/** Writes items of an array that has begun; undefined ones become null. */
+export function writeItems(writer: CborWriter, items: ArrayLike<number | null | undefined>): void {
+  for (let i = 0; i < items.length; i++) {
+    const item = items[i];
+    if (item === undefined || item === null) writer.simple(null);
+    else writer.number(item);
+  }
+}
+
+/** @returns whole s */
+export function seconds(ms: number | undefined): number | undefined {
   return ms === undefined ? undefined : Math.floor(ms / 1000);
 }

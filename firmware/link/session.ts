@@ -4,11 +4,22 @@
  */
 import type { Bytes, Hal } from '../../hal/hal.ts';
 import type { Board, Site } from '../board.ts';
+import type { Batch } from '../monitor/recorder.ts';
 import { CborWriter, decode } from '../protocols/cbor.ts';
 import type { Schedule } from '../schedule.ts';
 import { type Orders, obey } from './commands.ts';
-import { AckKey, GROUP_ROOT, Leaf, Quantity, TimeKey, TOPIC_ROOT } from './messages.ts';
-import { birth, birthHead, type Decision, type Light, type Readings, type Remembered, report } from './reports.ts';
+import { AckKey, GROUP_ROOT, Leaf, LogKey, Quantity, TimeKey, TOPIC_ROOT } from './messages.ts';
+import {
+  birth,
+  birthHead,
+  type Decision,
+  type Instrument,
+  type Light,
+  type Readings,
+  type Remembered,
+  report,
+  writeItems,
+} from './reports.ts';
 import { Uplink } from './uplink.ts';
 
 /** ms between the first change and the report that tells it: a ramp's end and a reading travel together. */
@@ -17,8 +28,14 @@ const SOON = 500;
 const DEAD_BAND = 20;
 /** Messages that wait to be taken. */
 const INBOX = 8;
-/** Bytes of the longest message: the uplink takes no more, and 16 units with 10 values each stay below. */
+/** Bytes of the longest message: the uplink takes no more, and 14 units with 10 values each stay below. */
 const LONGEST = 1024;
+/** Events that wait; the oldest are dropped first, and their numbers are missing. */
+const EVENTS = 24;
+/** ms until the uplink is asked again when it has no room. */
+const PATIENCE = 1000;
+/** Bytes of events in one message. */
+const PORTION = 600;
 
 /** s for which a neighbour's presence is believed without being repeated. */
 const LONGEST_PRESENCE = 3600;
@@ -35,6 +52,8 @@ export interface Controller extends Orders {
   readonly settings: Remembered;
   /** 0 or 1 of the presence input, undefined without one. */
   readonly presence: number | undefined;
+  /** Undefined: this product does not count or judge. */
+  readonly instrument: (Instrument & NonNullable<Orders['instrument']>) | undefined;
   /** The gateway says what time it is, ms UTC. */
   setTime(time: number): void;
   /** Somebody is near a pole of the group, for `duration` ms from now unless it is said again; 0: nobody any more. */
@@ -64,6 +83,11 @@ export class Session {
   /** ms between reports without changes. */
   private _period: number;
   private _task: number;
+  /** Encoded, oldest first; the first `_flying` are on their way. */
+  private _events: Bytes[] = [];
+  private _flying = 0;
+  private _event = 0;
+  private _log = 0;
 
   constructor(
     private _hal: Hal,
@@ -102,7 +126,59 @@ export class Session {
     if (this._changed || !this.uplink.online) return;
     this._changed = 1;
     this._due = this._hal.clock.uptime() + SOON;
-    if (this._inbox.length === 0) this._schedule.at(this._task, SOON);
+    this._plan();
+  }
+
+  /** The next appointment. */
+  private _plan(): void {
+    const urgent = this._inbox.length > 0 || (this._events.length > 0 && !this._flying && this.uplink.online);
+    this._schedule.at(this._task, urgent ? 0 : Math.max(0, this._due - this._hal.clock.uptime()));
+  }
+
+  /** Something happened that must not be lost. @param event by `EventItem`, its number left out */
+  happened(event: readonly (number | null | undefined)[]): void {
+    const writer = this._writer;
+    if (this._events.length === EVENTS) this._events.splice(this._flying, 1);
+    writer.array(event.length + 1);
+    writer.number(++this._event);
+    writeItems(writer, event);
+    this._events.push(writer.finish() as Bytes);
+    this.touch();
+    this._plan();
+  }
+
+  /** A batch of samples is full. */
+  recorded(batch: Batch): void {
+    const writer = this._writer;
+    writer.map(7);
+    writer.pairs(LogKey.Number, [++this._log, this._boot, batch.start / 1000, batch.record[0]]);
+    writer.number(LogKey.Columns);
+    writer.array(batch.record.length - 1);
+    writeItems(writer, batch.record.slice(1));
+    writer.pairs(LogKey.Count, [batch.count]);
+    writer.number(LogKey.Samples);
+    writer.bytes(batch.samples);
+    this._send(Leaf.Log, writer.finish(), false);
+  }
+
+  /** Tells what has happened, in portions. */
+  private _tell(): void {
+    let size = 0;
+    let count = 0;
+    while (count < this._events.length && size < PORTION) size += this._events[count++].length;
+    this._writer.array(count + 1);
+    this._writer.number(this._boot);
+    for (let i = 0; i < count; i++) this._writer.raw(this._events[i]);
+    const payload = this._writer.finish() as Bytes;
+    if (this.uplink.publish(this._root + Leaf.Event, payload, 1, false, this)) this._flying = count;
+    else this._schedule.at(this._task, PATIENCE);
+  }
+
+  /** The broker has the events that were on their way. @internal */
+  arrived(): void {
+    this._events.splice(0, this._flying);
+    this._flying = 0;
+    this._plan();
   }
 
   /** A unit was read. Its report is worth sending when the power moved by more than 2 W and 5 %, and the first time. */
@@ -143,9 +219,10 @@ export class Session {
     const now = this._hal.clock.uptime();
     const owner = this._owner;
     const message = this._inbox.shift();
-    this._schedule.at(this._task, message ? 0 : Math.max(0, this._due - now));
+    this._plan();
     if (!message) {
       if (now >= this._due) this._report(now);
+      else if (!this._flying && this._events.length > 0 && this.uplink.online) this._tell();
       return;
     }
     const topic = message._topic;
@@ -175,14 +252,14 @@ export class Session {
 
   private _report(now: number): void {
     this._due = now + this._period;
-    this._schedule.at(this._task, this._period);
     this._changed = 0;
+    this._plan();
     if (!this.uplink.online) return;
     const writer = this._writer;
     const owner = this._owner;
     if (this._unborn) {
       this._unborn = 0;
-      this._send(Leaf.Birth, birth(writer, this._head, owner.settings, owner.presence), true);
+      this._send(Leaf.Birth, birth(writer, this._head, this._hal, owner.settings, owner.presence), true);
       this._send(Leaf.Link, new Uint8Array([1]), true);
     }
     this._number++;
@@ -195,6 +272,7 @@ export class Session {
       owner.arbiter,
       owner.meters,
       owner.presence,
+      owner.instrument,
     );
     this._send(Leaf.Report, payload, false);
   }

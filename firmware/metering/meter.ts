@@ -61,9 +61,9 @@ export class Meters {
     this.count = _units.length;
   }
 
-  /** Reads the units again soon: the lamp has changed. */
-  hurry(): void {
-    for (const poller of this._pollers) poller.hurry();
+  /** Reads the units again soon. @param delay ms; absent: the lamp has changed, and takes a moment to settle */
+  hurry(delay?: number): void {
+    for (const poller of this._pollers) poller.hurry(delay || SETTLED);
   }
 
   /**
@@ -183,12 +183,12 @@ class Poller implements Transaction {
     return next;
   }
 
-  /** The lamp has changed: its power is worth a look once it has settled. Units that do not answer keep their pace. */
-  hurry(): void {
+  /** Units that do not answer keep their pace. */
+  hurry(delay: number): void {
     const now = this._clock.uptime();
-    let next = now + SETTLED;
+    let next = now + delay;
     for (const unit of this._units) {
-      if (unit._failures < ABSENT) unit._due = Math.min(unit._due, now + SETTLED);
+      if (unit._failures < ABSENT) unit._due = Math.min(unit._due, now + delay);
       next = Math.min(next, unit._due);
     }
     if (!this._unit) this._schedule.at(this._task, Math.max(0, next - now));

@@ -72,6 +72,12 @@ export class CborWriter {
     for (const character of value) push(character.charCodeAt(0));
   }
 
+  /** A byte string. */
+  bytes(value: Bytes): void {
+    this._head(Major.Bytes << 5, value.length);
+    this.raw(value);
+  }
+
   /** Items that are encoded already. */
   raw(items: Bytes): void {
     for (const byte of items) this._push(byte);

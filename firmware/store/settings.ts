@@ -9,6 +9,7 @@ import { readText, writeText } from '../protocols/text.ts';
 const TIMETABLE = 'timetable';
 const LEVEL = 'level';
 const OVERRIDES = 'overrides';
+const MONITORING = 'monitoring';
 
 export class Settings {
   /**
@@ -38,6 +39,16 @@ export class Settings {
   /** @param bytes empty: none from now on. Throws when storage is full; the old one is kept. */
   setTimetable(bytes: Bytes): void {
     this._storage.write(TIMETABLE, bytes);
+  }
+
+  /** @returns the monitoring document, empty when the product's own counts; undefined: never given. Valid until the next write. */
+  monitoring(): Bytes | undefined {
+    return this._storage.read(MONITORING);
+  }
+
+  /** Throws when storage is full; the old one is kept. */
+  setMonitoring(bytes: Bytes): void {
+    this._storage.write(MONITORING, bytes);
   }
 
   /** @returns %, the board's unless another was set */

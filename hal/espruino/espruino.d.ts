@@ -524,6 +524,8 @@ declare const E: EventSource & {
   setFlags(flags: { [name: string]: number }): void;
   /** One character per byte. */
   toString(...data: (string | ArrayBuffer | ArrayBufferView | readonly number[])[]): string;
+  /** Hosts and boards with an SD card. @param mode as in C; without such a file, 'r+' throws. */
+  openFile(path: string, mode: 'r' | 'r+'): HostFile;
   toUint8Array(...data: (string | ArrayBuffer | ArrayBufferView | readonly number[])[]): Uint8Array;
   srand(seed: number): void;
 };
@@ -611,6 +613,12 @@ interface StorageModule {
     readonly trashCount: number;
   };
 }
+interface HostFile {
+  read(length: number): string;
+  write(data: string): number;
+  seek(position: number): void;
+  close(): void;
+}
 interface FlashModule {
   getFree(): { readonly addr: number; readonly length: number }[];
   getPage(address: number): { readonly addr: number; readonly length: number } | undefined;
@@ -648,6 +656,7 @@ interface WifiModule extends EventSource {
 }
 interface FsModule {
   statSync(path: string): { readonly size: number; readonly dir: boolean } | undefined;
+  writeFileSync(path: string, text: string): boolean;
 }
 interface EspruinoWifiModule extends EventSource {
   connect(ssid: string, options: { password?: string } | string, done: (error: string | null) => void): void;

@@ -1,6 +1,7 @@
 /** The HAL on the Espruino interpreter. What each board cannot do is said where it is done, and in PORTING.md. */
 import type { Hal } from '../hal.ts';
 import { clock, startClock } from './clock.ts';
+import { openFlash } from './flash.ts';
 import { openInput } from './input.ts';
 import { openAnalog, openDigital } from './io.ts';
 import { connect } from './network.ts';
@@ -11,5 +12,19 @@ import { random, system, watchdog } from './system.ts';
 /** Opens the board that the program runs on. There is one: a second call starts its clock anew. */
 export function openHal(): Hal {
   startClock();
-  return { clock, storage, watchdog, system, openDigital, openAnalog, openInput, openSerial, connect, random };
+  const crc32 = E.CRC32;
+  return {
+    clock,
+    storage,
+    watchdog,
+    system,
+    openDigital,
+    openAnalog,
+    openInput,
+    openSerial,
+    openFlash,
+    connect,
+    crc32,
+    random,
+  };
 }

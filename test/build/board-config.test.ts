@@ -176,7 +176,7 @@ describe('board configurations', () => {
         c.memoryClass = 'large';
         c.meters = Array.from({ length: 7 }, (_, i) => ({ line: 0, unit: i + 1, profile: 'sdm630' }));
       },
-      /^\/meters: 161 values in all, a report holds 160$/m,
+      /^\/meters: 161 values in all, a report holds 140$/m,
     ],
     [
       'a meter on an unknown line',
@@ -318,6 +318,39 @@ describe('board configurations', () => {
       'a watchdog of half seconds',
       (c) => (c.watchdogSeconds = 8.5),
       /^\/watchdogSeconds: ESP32 takes whole seconds only/,
+    ],
+    [
+      'counters on a board that does not count',
+      (c) => {
+        delete c.monitoring;
+        c.counters = { address: '0x310000', bytes: 65536 };
+      },
+      /^\/counters: nothing counts without "monitoring"/m,
+    ],
+    [
+      'a file for the flash of a board that has some',
+      (c) => (c.counters = { file: 'counters', bytes: 65536 }),
+      /^\/counters\/file: only a host keeps flash in a file/m,
+    ],
+    [
+      'two doors',
+      (c) =>
+        (c.inputs = [
+          { pin: 'D34', signal: 'door' },
+          { pin: 'D35', signal: 'door' },
+        ]),
+      /^\/inputs\/1\/signal: "door" is there twice/m,
+    ],
+    [
+      'power factors that do not rise with the light',
+      (c) =>
+        (c.monitoring = {
+          powerFactors: [
+            { level: 50, powerFactor: 0.9 },
+            { level: 50, powerFactor: 0.95 },
+          ],
+        }),
+      /^\/monitoring\/powerFactors\/1\/level: 50 % is not above 50 %/m,
     ],
     [
       'too many switch points',

@@ -56,7 +56,9 @@ export class SimFixture implements Fixture {
       openAnalog: (options) => board.openAnalog(options),
       openInput: (options) => board.openInput(options),
       openSerial: (options) => board.openSerial(options),
+      openFlash: (options) => board.openFlash(options),
       connect: (options) => board.connect(options),
+      crc32: (data) => board.crc32(data),
       random: () => board.random(),
     };
   }

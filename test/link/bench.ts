@@ -189,6 +189,6 @@ export class Bench {
     return link;
   }
   publish(byte: number, qos: 0 | 1 = 1, done?: () => void): boolean {
-    return this.uplink.publish('rvb1/c1/report', Uint8Array.of(byte), qos, false, done);
+    return this.uplink.publish('rvb1/c1/report', Uint8Array.of(byte), qos, false, done && { arrived: done });
   }
 }

@@ -14,8 +14,8 @@ describe('a birth message', () => {
   it('says what the linux board is and measures, after 3 boots, the last one by power', async () => {
     const board = await loadBoard('linux');
     const head = birthHead(writer, openSim(), board, 3) as Uint8Array;
-    const kept = { defaultLevel: () => 80, check: () => undefined };
-    const items = read(birth(writer, head, kept, undefined));
+    const kept = { defaultLevel: () => 80, check: () => undefined, monitoring: () => undefined };
+    const items = read(birth(writer, head, openSim(), kept, undefined));
     const { version } = await import('../../package.json', { with: { type: 'json' } }).then((file) => file.default);
     assert.deepEqual(items, [
       [0, 1],
@@ -27,12 +27,16 @@ describe('a birth message', () => {
       [6, 10],
       [7, [[1, 'sdm120', [0, 1, 2, 4, 3, 5, 6, 7, 8, 9]]]],
       [8, [2560, 32, 16, 48]],
+      [12, [0, 1, 2, 3, 4, 5, 6, 7, 8, 11, 12, 13, 14, 15, 19, 20, 21]],
       [9, 80],
     ]);
-    const given = { defaultLevel: () => 80, check: () => 0xfedcba98 };
-    assert.deepEqual(read(birth(writer, head, given, 0)).slice(10), [
+    // The published check value of CRC-32: that of the digits 1 to 9.
+    const document = Buffer.from('123456789');
+    const given = { defaultLevel: () => 80, check: () => 0xfedcba98, monitoring: () => document };
+    assert.deepEqual(read(birth(writer, head, openSim(), given, 0)).slice(11), [
       [10, 0xfedcba98],
       [11, 1],
+      [13, 0xcbf43926],
     ]);
   });
 });
@@ -48,15 +52,18 @@ describe('a report', () => {
     const sim = openSim();
     sim.clock.run(12_345);
     const decision = { command: { level: 100, reason: Reason.Default }, since: 0 };
-    assert.deepEqual(read(report(writer, sim, 3, 17, { level: 100, cap: 100 }, decision, units, undefined)), [
-      [0, 17],
-      [2, 12],
-      [3, 100],
-      [4, 100],
-      [5, 0],
-      [7, 3],
-      [10, [[10, 2304, null, -74], null]],
-    ]);
+    assert.deepEqual(
+      read(report(writer, sim, 3, 17, { level: 100, cap: 100 }, decision, units, undefined, undefined)),
+      [
+        [0, 17],
+        [2, 12],
+        [3, 100],
+        [4, 100],
+        [5, 0],
+        [7, 3],
+        [10, [[10, 2304, null, -74], null]],
+      ],
+    );
   });
 
   it('tells an override of 40 % with its reference, since when and until when, in s UTC', () => {
@@ -65,7 +72,9 @@ describe('a report', () => {
     sim.clock.run(60_000);
     const command = { level: 40, reason: Reason.Override, reference: 'op-77', expiration: 1_795_647_600_000 };
     assert.deepEqual(
-      read(report(writer, sim, 3, 18, { level: 55, cap: 100 }, { command, since: 50_000 }, units, undefined)),
+      read(
+        report(writer, sim, 3, 18, { level: 55, cap: 100 }, { command, since: 50_000 }, units, undefined, undefined),
+      ),
       [
         [0, 18],
         [1, 1_795_644_060],
@@ -85,7 +94,9 @@ describe('a report', () => {
   it('says why: program 2, its control 3, raised by sensor 7, half of the light allowed, somebody near', () => {
     const sim = openSim();
     const command = { level: 60, reason: Reason.Sensor, program: 2, control: 3, sensor: 7 };
-    const why = read(report(writer, sim, 3, 19, { level: 50, cap: 50 }, { command, since: 0 }, units, 1)).slice(-5);
+    const why = read(
+      report(writer, sim, 3, 19, { level: 50, cap: 50 }, { command, since: 0 }, units, 1, undefined),
+    ).slice(-5);
     assert.deepEqual(why, [
       [11, 2],
       [12, 3],
@@ -97,7 +108,9 @@ describe('a report', () => {
 
   it('leaves out program, control and sensor when there is none', () => {
     const command = { level: 0, reason: Reason.Program, program: 0, control: 255, sensor: 0 };
-    const items = read(report(writer, openSim(), 3, 20, { level: 0, cap: 100 }, { command, since: 0 }, units, 0));
+    const items = read(
+      report(writer, openSim(), 3, 20, { level: 0, cap: 100 }, { command, since: 0 }, units, 0, undefined),
+    );
     assert.deepEqual(items.slice(-2), [
       [11, 0],
       [15, 0],

@@ -82,7 +82,9 @@ class Controller {
   message = (topic: string) =>
     new Promise<number[]>((resolve) => this.waiting.push([(received) => received === topic, resolve]));
   publish = (leaf: string, payload: Uint8Array, retain = false) =>
-    new Promise<void>((done) => assert.ok(this.uplink.publish(`rvb1/c1/${leaf}`, payload, 1, retain, done)));
+    new Promise<void>((done) =>
+      assert.ok(this.uplink.publish(`rvb1/c1/${leaf}`, payload, 1, retain, { arrived: done })),
+    );
 }
 
 const heard = (client: MqttClient, topic: string) =>

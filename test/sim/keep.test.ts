@@ -32,7 +32,7 @@ describe('kept controllers', () => {
   it('lose nothing of what their flash had when nobody saves any more', () => {
     const keep = new Keep(directory);
     const sim = openSim({ flash: new Flash({ size: 2 * 4096 }) });
-    keep.follow('lamp-01', sim.flash);
+    keep.follow('lamp-01', sim);
     for (let i = 0; i < 600; i++) {
       sim.storage.write('boots', Uint8Array.of(i & 255, i >> 8));
       assert.deepEqual(keep.load('lamp-01')?.flash, Buffer.from(sim.flash.image()), `after write ${i}`);
@@ -42,7 +42,8 @@ describe('kept controllers', () => {
       'pages were erased meanwhile',
     );
     keep.save('lamp-01', { flash: new Uint8Array(0), wattHours: 1, varHours: 2 });
-    assert.deepEqual(keep.load('lamp-01'), { flash: Buffer.from(sim.flash.image()), wattHours: 1, varHours: 2 });
+    const [flash, raw] = [sim.flash, sim.raw].map((area) => Buffer.from(area.image()));
+    assert.deepEqual(keep.load('lamp-01'), { flash, raw, wattHours: 1, varHours: 2 });
   });
 
   it('are refused when their counters are damaged', () => {

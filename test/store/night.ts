@@ -148,6 +148,9 @@ export function obeyed(state: State, { at, command }: Order): State {
       const targetCommand = { state: { name: 'LevelState', value: level }, ...until, refAddress };
       return add({ at, type: 'external', targetCommand });
     }
+    case CommandKind.Monitoring:
+    case CommandKind.Counters:
+      return state;
     case CommandKind.DefaultLevel:
       return { ...state, config: { ...state.config, defaultLevel: level } };
     case CommandKind.Timetable: {

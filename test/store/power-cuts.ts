@@ -63,7 +63,9 @@ export class Night {
   #seed: number;
 
   private constructor(board: Board, count: number, seed: number, look: number) {
-    const alone = { lines: [], meters: [], network: { ...board.network, kind: 'none' as const }, timetable: [] };
+    const monitoring = board.monitoring && { ...board.monitoring, unit: -1 };
+    const network = { ...board.network, kind: 'none' as const };
+    const alone = { lines: [], meters: [], monitoring, network, timetable: [] };
     this.#board = { ...board, ...alone };
     this.#seed = seed;
     this.orders = ordersOf(count, seed);

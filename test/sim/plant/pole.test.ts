@@ -1,18 +1,25 @@
 import assert from 'node:assert/strict';
+import { EventCode } from '../../../firmware/link/messages.ts';
 import { loadBoard } from '../../../scripts/board-config.mjs';
 import { World } from '../../../sim/clock.ts';
 import { openController } from '../../../sim/controller.ts';
-import type { InputConfig } from '../../../sim/plant/inputs.ts';
 
 const SIGNALS = ['mains', 'door', 'tilt', 'leakage', 'contactor'] as const;
+const CODES = [
+  EventCode.SupplyLoss,
+  EventCode.DoorOpen,
+  EventCode.Tilted,
+  EventCode.LeakageDetected,
+  EventCode.ContactorError,
+];
 
 async function pole(activeLow = false) {
   const world = new World();
-  const inputs: InputConfig[] = SIGNALS.map((signal, i) => ({ pin: `D${i + 10}`, signal, activeLow }));
-  const board = { ...(await loadBoard('linux')), inputs };
+  const contacts = CODES.map((code, i) => ({ code, input: { pin: `D${i + 10}`, activeLow } }));
+  const board = { ...(await loadBoard('linux')), contacts };
   const controller = openController({ world, id: 'pole-1', board });
   const seen = () => {
-    const levels = inputs.map(({ pin }) => controller.sim.pins.outside(pin) === (activeLow ? 0 : 1));
+    const levels = contacts.map(({ input }) => controller.sim.pins.outside(input.pin) === (activeLow ? 0 : 1));
     return SIGNALS.filter((_, i) => levels[i]);
   };
   return { world, seen, ...controller };

@@ -1,0 +1,82 @@
+import type { Bytes, FlashArea, FlashOptions } from '../hal.ts';
+
+/** Put in by the build: the board is a host, and a file stands for its flash. */
+declare const HOST: boolean;
+
+/** bytes; a host's file has pages like SPI flash. */
+const PAGE = 4096;
+
+/** Throws unless `length` bytes from `address` on are in the area, and both are multiples of `unit`. */
+function check(area: FlashArea, address: number, length: number, unit: number): void {
+  if (!(address >= 0 && length >= 0 && address + length <= area.size)) throw new Error('outside flash');
+  if (address % unit || length % unit) throw new Error(`flash wants multiples of ${unit}`);
+}
+
+class BoardFlash implements FlashArea {
+  constructor(
+    readonly size: number,
+    readonly page: number,
+    private _address: number,
+  ) {}
+
+  read(address: number, length: number): Bytes {
+    check(this, address, length, 1);
+    return new Uint8Array(require('Flash').read(length, this._address + address));
+  }
+
+  write(address: number, data: Bytes): void {
+    check(this, address, data.length, 4);
+    require('Flash').write(data, this._address + address);
+  }
+
+  erase(address: number): void {
+    check(this, address, this.page, this.page);
+    require('Flash').erasePage(this._address + address);
+  }
+}
+
+class FileFlash implements FlashArea {
+  constructor(
+    readonly size: number,
+    readonly page: number,
+    private _file: string,
+  ) {}
+
+  read(address: number, length: number): Bytes {
+    check(this, address, length, 1);
+    const file = E.openFile(this._file, 'r');
+    file.seek(address);
+    const bytes = E.toUint8Array(file.read(length));
+    file.close();
+    return bytes;
+  }
+
+  write(address: number, data: Bytes): void {
+    check(this, address, data.length, 4);
+    const file = E.openFile(this._file, 'r+');
+    file.seek(address);
+    file.write(E.toString(data));
+    file.close();
+  }
+
+  erase(address: number): void {
+    check(this, address, PAGE, PAGE);
+    this.write(address, new Uint8Array(PAGE).fill(255));
+  }
+}
+
+/** @see Hal.openFlash */
+export function openFlash(options: FlashOptions): FlashArea {
+  const address = options.address || 0;
+  const page = HOST ? { length: PAGE } : require('Flash').getPage(address);
+  const size = options.size;
+  if (!page || size % page.length || size < 2 * page.length) throw new Error('not an area of flash');
+  if (!HOST) return new BoardFlash(size, page.length, address);
+  const file = options.file as string;
+  const known = require('fs').statSync(file);
+  const area = new FileFlash(size, PAGE, file);
+  if (known && known.size === size) return area;
+  require('fs').writeFileSync(file, '');
+  for (let at = 0; at < size; at += PAGE) area.erase(at);
+  return area;
+}
