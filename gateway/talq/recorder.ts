@@ -106,7 +106,7 @@ export class Recorder {
   private changed(device: DeviceView, change: Change): void {
     for (const logger of this.options.loggers()) {
       const { track } = logger;
-      if (track?.mode.type === 'VendorRecordingMode') this.follow(logger, track, device, undefined);
+      if (track?.mode.type === 'VendorRecordingMode') this.follow(logger, track, device, change);
       else if (track?.mode.type === 'PeriodicRecordingMode' && change === 'report') this.catchUp(logger, track, device);
     }
   }
@@ -118,12 +118,15 @@ export class Recorder {
     }
   }
 
-  /** @param names attributes that were written, as `function/attribute`; absent: any may have changed */
-  private follow(logger: Logger, track: Track, device: DeviceView, names: string[] | undefined): void {
+  /** @param change what the controller has said, or the attributes that were written, as `function/attribute` */
+  private follow(logger: Logger, track: Track, device: DeviceView, change: Change | string[]): void {
     const model = this.options.modelOf(logger.owner);
     const seen = device.controller ? device : model.gatewayDevice();
+    const names = typeof change === 'string' ? undefined : change;
     const entries: NewEntry[] = [];
     for (const { spec, attribute, strategy } of this.choicesOf(track, seen)) {
+      // A report says nothing of what is configured.
+      if (change === 'report' && attribute.scope === 'configuration') continue;
       const path = `${spec.id}/${attribute.name}`;
       if (names && !names.includes(path)) continue;
       const { value, time } = model.read(seen, spec.id, attribute.name);
@@ -271,6 +274,7 @@ export class Recorder {
       });
       track.choices.set(device.className, known);
     }
+    if (track.sources.whole) return known;
     return known.filter(({ spec, attribute }) => track.sources.has(device.address, spec.id, attribute.name));
   }
 

@@ -19,6 +19,8 @@ const LAST_PROBE = 900000;
 const BETWEEN = 1000;
 /** Entries refused one by one, with none taken between them, after which it is not the entries. */
 const MOST_REFUSED = 3;
+/** Statuses that say that the report, not the CMS, is at fault; 413: it is too long. */
+const FAULTY: (number | undefined)[] = [400, 409, 413, 422];
 
 /** How a CMS is reached. */
 export interface Post {
@@ -179,7 +181,7 @@ export class Reporter {
       const { report, count } = toReport(route.logger.config.address, waiting);
       const last = waiting[count - 1].sequence;
       if (last !== open) await this.options.opened(route.logger, last);
-      const status = await this.send(route, report, waiting[0].sequence, last);
+      const status = await this.send(route, report, requestId(key, waiting[0], last));
       if (status !== undefined && status >= 200 && status < 300) {
         for (const { body } of doubtful)
           log(`${nameOf(route.logger)}: the CMS refused ${JSON.stringify(body)}: left out`);
@@ -190,7 +192,7 @@ export class Reporter {
         this.options.taken(route.logger);
         continue;
       }
-      if (this.gone(route) || (status !== 400 && status !== 409 && status !== 422)) return false;
+      if (this.gone(route) || !FAULTY.includes(status)) return false;
       await this.options.opened(route.logger, 0);
       if (count > 1) {
         route.most = Math.ceil(count / 2);
@@ -204,13 +206,12 @@ export class Reporter {
   }
 
   /** One report under one request id, repeated while there is no answer. @returns the status, undefined without an answer */
-  private async send(route: Route, report: LogReport, from: number, to: number): Promise<number | undefined> {
+  private async send(route: Route, report: LogReport, id: string): Promise<number | undefined> {
     const { post, log } = this.options;
-    const { owner, key, config } = route.logger;
+    const { owner, config } = route.logger;
     const { type, numberOfRetries = RETRIES } = reportingOf(config);
     // Whoever only looks whether the CMS is back asks once.
     const retries = route.failures > 0 && type === 'ImmediateReportingMode' ? 0 : numberOfRetries;
-    const id = requestId(key, from, to);
     for (let attempt = 0; ; attempt++) {
       const status = await post.send(owner, report, id);
       const again = status === undefined || status === 429 || status >= 500;
@@ -242,9 +243,13 @@ export class Reporter {
 
 const nameOf = (logger: Logger): string => `logger ${logger.config.address}`;
 
-/** @returns a UUID made of what it stands for. Source: RFC 9562 §5.8. */
-function requestId(key: string, from: number, to: number): string {
-  const bytes = createHash('sha256').update(`${key} ${from} ${to}`).digest().subarray(0, 16);
+/**
+ * @param to sequence number of the last entry
+ * @returns a UUID made of what it stands for: the same entries have the same, also after a restart; a store that forgot and
+ * counts anew makes others. Source: RFC 9562 §5.8.
+ */
+function requestId(key: string, first: LogEntry, to: number): string {
+  const bytes = createHash('sha256').update(`${key} ${first.time} ${first.sequence} ${to}`).digest().subarray(0, 16);
   bytes[6] = (bytes[6] & 0x0f) | 0x80;
   bytes[8] = (bytes[8] & 0x3f) | 0x80;
   const text = bytes.toString('hex');

@@ -18,11 +18,14 @@ export function selects<T>({ whiteList, blackList }: Lists<T>, matches: (entry: 
 export class Sources {
   private readonly white: Set<string> | undefined;
   private readonly black: Set<string> | undefined;
+  /** Devices are in it whole or not at all. */
+  readonly whole: boolean;
 
   /** @param lists device, device/function or device/function/attribute, with UUIDs in lower case */
   constructor({ whiteList, blackList }: Lists<string>) {
     this.white = whiteList && new Set(whiteList);
     this.black = blackList && new Set(blackList);
+    this.whole = ![...(whiteList ?? []), ...(blackList ?? [])].some((address) => address.includes('/'));
   }
 
   /** @param name of an attribute or event of the function */

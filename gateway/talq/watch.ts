@@ -85,6 +85,7 @@ export class Watch {
         for (const controller of this.fleet.controllers.values()) if (!controller.online) this.linked(controller);
       }),
     );
+    this.fleet.onRoster(() => this.tidy());
     if (this.seen.size > 0) {
       this.feed.emit({ functionId: 'basic', eventType: 'deviceReset', phase: 'instant', time: this.clock.now() });
     }
@@ -93,6 +94,15 @@ export class Watch {
   /** Watches no more; what is lost from here on is lost by closing. */
   close(): void {
     for (const end of this.endings.splice(0)) end();
+  }
+
+  /** Devices were deleted: what was known of them goes too. */
+  private tidy(): void {
+    for (const id of this.seen.keys()) {
+      if (this.model.byId(id)) continue;
+      this.seen.delete(id);
+      this.store.save(`${PREFIX}${id}`, undefined).catch((error) => this.log(`cannot store: ${error.message}`));
+    }
   }
 
   private changed(controller: Controller, change: Change): void {

@@ -208,6 +208,16 @@ describe('log reports to the CMS', () => {
     assert.equal(levels().at(-1), 21);
   });
 
+  it('come in shorter reports to a CMS that answers 413 to long ones', async () => {
+    await open();
+    await site.create('log', { recordingMode: LIGHT, ...immediate(10) });
+    site.cms.judge = ({ entries }) => (entries.length > 3 ? 413 : 201);
+    for (let level = 10; level <= 20; level++) await dim(level);
+    await pass(site.rig, 2 * MINUTE);
+    await site.until(() => site.entries().length === 11);
+    assert.deepEqual(levels(), [10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20]);
+  });
+
   it('are kept when the CMS refuses every entry, and come when it takes them again', async () => {
     await open();
     await site.create('log', { recordingMode: LIGHT, ...immediate(10) });
