@@ -5,6 +5,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Clock } from '../clock.ts';
 import type { Fleet } from '../fleet.ts';
+import { Drawer } from '../store/drawer.ts';
 import type { Store } from '../store/store.ts';
 import { type ClientCertificate, isCertificate } from '../tls/client-certificate.ts';
 import { Answers } from './answers.ts';
@@ -84,12 +85,16 @@ export class CmsConnection implements Peer, Seat {
   private configuredAlready = false;
   private completions: { devices: DeviceView[]; origin: string }[] = [];
   private finished: Promise<void> = Promise.resolve();
+  /** The classes of announced devices; one of thousands changes at a time. */
+  private readonly announced: Drawer;
+  private due = false;
 
   constructor(private readonly options: ConnectionOptions) {
     this.record = this.fresh();
     this.model = options.model.seenBy(this);
     this.answers = new Answers(options.clock);
     options.model.seats.push(this);
+    this.announced = new Drawer(options.store, `announced/${options.cmsUri} `);
   }
 
   /** Takes up what was stored; needs to be done before anybody asks. */
@@ -100,6 +105,8 @@ export class CmsConnection implements Peer, Seat {
     const single = earlier?.cmsUri === cmsUri ? earlier : undefined;
     const stored = (records.get(this.key) as unknown as CmsRecord | undefined) ?? single;
     if (stored) this.record = { ...this.fresh(), ...stored };
+    const announced = (await this.announced.load()) as Map<string, unknown> as Map<string, string>;
+    this.record.devices = { ...stored?.devices, ...Object.fromEntries(announced) };
     if (!single) return;
     // Gateways for one CMS kept it under a shorter key.
     await this.save();
@@ -109,12 +116,22 @@ export class CmsConnection implements Peer, Seat {
   /** Starts to attach or to announce; needs the HTTP server to be listening. */
   start(): void {
     this.options.fleet.onChange((_controller, change) => {
-      if (change === 'birth') this.wake();
+      if (change === 'birth') this.lookSoon();
     });
-    this.options.fleet.onRoster(() => this.wake());
+    this.options.fleet.onRoster(() => this.lookSoon());
     this.running = true;
     this.options.crlUrn(this.crlUrn);
     this.finished = this.run();
+  }
+
+  /** Looks for news once for all births that come together. */
+  private lookSoon(): void {
+    if (this.due) return;
+    this.due = true;
+    setImmediate(() => {
+      this.due = false;
+      this.wake();
+    });
   }
 
   get cmsUri(): string {
@@ -240,7 +257,9 @@ export class CmsConnection implements Peer, Seat {
 
   async save(): Promise<void> {
     try {
-      await this.options.store.save(this.key, this.record);
+      const { devices, ...record } = this.record;
+      const announced = new Map(Object.entries(devices));
+      await Promise.all([this.options.store.save(this.key, record), this.announced.keep(announced)]);
     } catch (error) {
       this.log(`cannot store the connection: ${(error as Error).message}`);
     }

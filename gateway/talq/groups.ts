@@ -3,6 +3,7 @@
  * is in a group when they come, assignments and loggers when they are made. Source: TALQ 2.7.1 §5.4, Group.
  */
 import Type, { type Static } from 'typebox';
+import { Drawer } from '../store/drawer.ts';
 import type { Store } from '../store/store.ts';
 import { refusal } from './errors.ts';
 import type { Model } from './model.ts';
@@ -11,7 +12,10 @@ import { Reference } from './schemas.ts';
 /** Groups that the gateway keeps, and members of one. */
 export const MOST_GROUPS = 500;
 export const MOST_MEMBERS = 10000;
-const KEY = 'groups';
+/** A record is a group; its key ends with owner and address. */
+const PREFIX = 'group/';
+/** One record of all groups, as they were kept before. */
+const OLD_KEY = 'groups';
 
 const choice = <T extends string[]>(...values: [...T]) => Type.Union(values.map((value) => Type.Literal(value)));
 
@@ -37,17 +41,23 @@ export class Groups {
   /** Called after every change. */
   readonly listeners: (() => void)[] = [];
   private readonly shelves = new Map<string, Map<string, Group>>();
+  private readonly drawer: Drawer;
 
   constructor(
     private readonly store: Store,
     private readonly log: (line: string) => void,
-  ) {}
+  ) {
+    this.drawer = new Drawer(store, PREFIX);
+  }
 
   async load(): Promise<void> {
-    const stored = ((await this.store.load()).get(KEY) ?? {}) as unknown as Record<string, Group[]>;
-    for (const [owner, groups] of Object.entries(stored)) {
-      this.shelves.set(owner, new Map(groups.map((group) => [group.address, group])));
+    const old = ((await this.store.load(OLD_KEY)).get(OLD_KEY) ?? {}) as unknown as Record<string, Group[]>;
+    const stored = [...(await this.drawer.load()).values()] as unknown as Group[];
+    for (const group of [...Object.values(old).flat(), ...stored]) {
+      const owner = group.ownerCMS.toLowerCase();
+      this.shelves.set(owner, (this.shelves.get(owner) ?? new Map()).set(group.address, group));
     }
+    if (Object.keys(old).length > 0) await Promise.all([this.save(), this.store.save(OLD_KEY, undefined)]);
   }
 
   owners(): Iterable<string> {
@@ -193,12 +203,13 @@ export class Groups {
     await this.save();
   }
 
-  /** One record, so that a bulk request is stored whole or not at all. */
   private async save(): Promise<void> {
     for (const listener of this.listeners) listener();
-    const record = Object.fromEntries([...this.shelves].map(([owner, shelf]) => [owner, [...shelf.values()]]));
+    const all = [...this.shelves].flatMap(([owner, shelf]) =>
+      [...shelf.values()].map((group): [string, Group] => [`${owner} ${group.address}`, group]),
+    );
     try {
-      await this.store.save(KEY, record);
+      await this.drawer.keep(new Map(all));
     } catch (error) {
       this.log(`cannot store groups: ${(error as Error).message}`);
     }

@@ -2,7 +2,8 @@
  * The control programs and calendars of each CMS, as they came. Every change is checked as a whole, against the objects
  * that it refers to and against the lamps that it reaches, and only then made.
  */
-import type { Json, Store } from '../store/store.ts';
+import { Drawer } from '../store/drawer.ts';
+import type { Store } from '../store/store.ts';
 import type { Calendar, ControlProgram } from './control-objects.ts';
 import { type Refusal, refusal } from './errors.ts';
 import { LAMP } from './functions.ts';
@@ -11,7 +12,10 @@ import type { AssignCommand, Reference } from './schemas.ts';
 import { MOST_CALENDARS, MOST_PROGRAMS } from './services.ts';
 import { checkCalendar, checkProgram, type Limits, NotExecutable, programsOf } from './timetable.ts';
 
-const KEY = 'control';
+/** A record is an object; its key ends with owner, kind and id. */
+const PREFIX = 'control/';
+/** One record of all objects, as version 0.1 had it. */
+const OLD_KEY = 'control';
 /** Assign commands remembered for each CMS. */
 const MOST_ASSIGNS = 100;
 /** In open test mode whoever calls is a CMS. */
@@ -21,8 +25,18 @@ const MOST_OWNERS = 100;
 interface Shelf {
   programs: Map<string, ControlProgram>;
   calendars: Map<string, Calendar>;
+  /** Oldest first, by a number that grows. */
+  assigns: Map<number, AssignCommand>;
+}
+
+interface OldShelf {
+  programs: ControlProgram[];
+  calendars: Calendar[];
   assigns: AssignCommand[];
 }
+
+/** What a record's key says. Ids are any text. */
+const NAME = /^(\S+) (\S+) (.*)$/s;
 
 /** What a CMS creates, replaces and removes. */
 export type Item = ControlProgram | Calendar;
@@ -42,6 +56,7 @@ export class Library {
   /** Set when it is wired. */
   lamps!: Lamps;
   private readonly shelves = new Map<string, Shelf>();
+  private readonly drawer: Drawer;
 
   /** @param limits what may be refused as too much */
   constructor(
@@ -49,15 +64,28 @@ export class Library {
     private readonly store: Store,
     private readonly limits: () => Limits,
     private readonly log: (line: string) => void,
-  ) {}
+  ) {
+    this.drawer = new Drawer(store, PREFIX);
+  }
 
   async load(): Promise<void> {
-    const stored = ((await this.store.load()).get(KEY) ?? {}) as Record<string, Json>;
-    for (const [owner, shelf] of Object.entries(stored)) {
-      const { programs, calendars, assigns } = shelf as unknown as Record<Kind, Item[]> & Pick<Shelf, 'assigns'>;
-      const byId = <T extends Item>(items: Item[]) => new Map(items.map((item) => [item.id, item as T]));
-      this.shelves.set(owner, { programs: byId(programs), calendars: byId(calendars), assigns });
+    const old = ((await this.store.load(OLD_KEY)).get(OLD_KEY) ?? {}) as unknown as Record<string, OldShelf>;
+    for (const [owner, { programs, calendars, assigns }] of Object.entries(old)) {
+      const byId = <T extends Item>(items: T[]) => new Map(items.map((item) => [item.id, item]));
+      this.shelves.set(owner, {
+        programs: byId(programs),
+        calendars: byId(calendars),
+        assigns: new Map(assigns.map((command, i) => [i + 1, command])),
+      });
     }
+    for (const [key, object] of await this.drawer.load()) {
+      const [, owner, kind, id] = NAME.exec(key) as RegExpExecArray;
+      const shelf = this.shelf(owner);
+      this.shelves.set(owner, shelf);
+      if (kind === 'assigns') shelf.assigns.set(Number(id), object as unknown as AssignCommand);
+      else (shelf[kind as Kind] as Map<string, unknown>).set(id, object);
+    }
+    if (Object.keys(old).length > 0) await Promise.all([this.save(), this.store.save(OLD_KEY, undefined)]);
   }
 
   /** @returns what a CMS has of a kind, by id. */
@@ -66,7 +94,7 @@ export class Library {
   }
 
   assigns(owner: string): readonly AssignCommand[] {
-    return this.shelf(owner).assigns;
+    return [...this.shelf(owner).assigns.values()];
   }
 
   /** Throws a Refusal, and then nothing has changed. */
@@ -117,7 +145,9 @@ export class Library {
   async noteAssign(owner: string, command: AssignCommand): Promise<void> {
     const shelf = this.shelf(owner);
     if (!this.shelves.has(owner) && this.shelves.size >= MOST_OWNERS) return;
-    this.shelves.set(owner, { ...shelf, assigns: [...shelf.assigns, command].slice(-MOST_ASSIGNS) });
+    const last = [...shelf.assigns.keys()].at(-1) ?? 0;
+    const assigns = [...shelf.assigns, [last + 1, command] as const].slice(-MOST_ASSIGNS);
+    this.shelves.set(owner, { ...shelf, assigns: new Map(assigns) });
     await this.save();
   }
 
@@ -130,7 +160,7 @@ export class Library {
 
   private shelf(owner: string): Shelf {
     // Asking alone leaves no trace: in open test mode anyone may ask.
-    return this.shelves.get(owner) ?? { programs: new Map(), calendars: new Map(), assigns: [] };
+    return this.shelves.get(owner) ?? { programs: new Map(), calendars: new Map(), assigns: new Map() };
   }
 
   private async put(owner: string, kind: Kind, items: Item[]): Promise<void> {
@@ -207,16 +237,15 @@ export class Library {
       .map(({ address }) => ({ resource: 'devices', address: `${address}/${LAMP}/calendarID` }));
   }
 
-  /** One record, so that a bulk request is stored whole or not at all. */
   private async save(): Promise<void> {
-    const record = Object.fromEntries(
-      [...this.shelves].map(([owner, { programs, calendars, assigns }]) => [
-        owner,
-        { programs: [...programs.values()], calendars: [...calendars.values()], assigns },
-      ]),
-    );
+    const all = new Map<string, unknown>();
+    for (const [owner, shelf] of this.shelves) {
+      for (const kind of ['programs', 'calendars', 'assigns'] as const) {
+        for (const [id, object] of shelf[kind]) all.set(`${owner} ${kind} ${id}`, object);
+      }
+    }
     try {
-      await Promise.all([this.model.sensors.save(), this.store.save(KEY, record)]);
+      await Promise.all([this.model.sensors.save(), this.drawer.keep(all)]);
     } catch (error) {
       this.log(`cannot store calendars and programs: ${(error as Error).message}`);
     }

@@ -210,7 +210,7 @@ describe('the gateway and its CMS', () => {
     const file = new Sqlite(join(directory, 'gateway.db'), { readonly: true });
     const noted = () =>
       file
-        .prepare("SELECT value FROM records WHERE key LIKE 'cms/%'")
+        .prepare("SELECT value FROM records WHERE key LIKE 'announced/%'")
         .pluck()
         .all()
         .some((text) => String(text).includes(cms.received[6].body[0].class));

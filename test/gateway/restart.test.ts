@@ -3,12 +3,13 @@ import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { cp, mkdtemp, rm } from 'node:fs/promises';
+import { cp, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { BirthKey, CommandKind } from '../../firmware/link/messages.ts';
 import { assignment, calendar, level, program, to } from './control-rig.ts';
-import { CMS, Controller, type Reply, Rig, refusalOf } from './rig.ts';
+import { birth, CMS, Controller, type Reply, Rig, refusalOf } from './rig.ts';
 import { PostgresServer } from './store/postgres-server.ts';
 
 /** Everything that a CMS can read back of what it wrote. */
@@ -162,6 +163,53 @@ describe('what a CMS was answered', () => {
     } finally {
       await rig.close();
     }
+  });
+});
+
+describe('the data of version 0.1', () => {
+  // Written by that version, for a controller with an assigned calendar, a renamed device and a program with a sensor.
+  const written = fileURLToPath(new URL('./version-0.1/gateway.json', import.meta.url));
+
+  it('are taken over: addresses, names, calendars, assignments and numbers of sensors, at the second start too', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'reverbere-'));
+    await cp(written, join(directory, 'gateway.json'));
+    const { records } = JSON.parse(await readFile(written, 'utf8'));
+    const device = records['devices/PAR-0001'];
+    const { programs, calendars, assigns } = records.control[CMS];
+    for (const start of ['first', 'second']) {
+      const rig = await Rig.start({ dataDirectory: directory });
+      const known = birth({
+        [BirthKey.Limits]: device.birth.limits,
+        [BirthKey.Timetable]: device.timetable.crc,
+        [BirthKey.Presence]: 1,
+      });
+      const controller = await rig.join('PAR-0001', known);
+      const list = (await rig.call('GET', '/devices')).body as { address: string; name: string }[];
+      assert.deepEqual(
+        list.map(({ address, name }) => [address, name]),
+        [
+          [records.gateway.address, 'Réverbère gateway'],
+          [device.address, 'Pole 1'],
+        ],
+        start,
+      );
+      const get = async (path: string) => (await rig.call('GET', path)).body;
+      assert.deepEqual(
+        [await get('/control-programs'), await get('/calendars'), await get('/assign-commands')],
+        [programs, calendars, assigns],
+      );
+      const assigned = await get(`/devices/${device.address}/lampActuator1/calendarID`);
+      assert.equal(assigned.value, 'year');
+      // Were the sensor's number another one, the timetable would be another one too, and be sent.
+      await rig.call('POST', '/override-commands', { body: { addresses: to(device.address) } });
+      assert.deepEqual(
+        controller.commands.map((command) => command.get(1)),
+        [CommandKind.Resume],
+      );
+      await rig.close();
+    }
+    assert.deepEqual((await readdir(directory)).sort(), ['gateway.db', 'gateway.json.old', 'gateway.lock']);
+    await rm(directory, { recursive: true });
   });
 });
 

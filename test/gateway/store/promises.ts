@@ -1,5 +1,6 @@
 /** What every store promises, as tests. */
 import assert from 'node:assert/strict';
+import { Drawer } from '../../../gateway/store/drawer.ts';
 import type { LogEntry, Store } from '../../../gateway/store/store.ts';
 
 /** @param open opens the store that is under test, each time the same one */
@@ -64,6 +65,54 @@ export function testPromises(open: () => Promise<Store>): void {
       await reopen();
       await saving;
       assert.equal((await store.load()).get('late'), 1);
+    });
+  });
+
+  describe('a drawer of objects', () => {
+    const open = async () => {
+      const drawer = new Drawer(store, 'drawer/');
+      return { drawer, found: await drawer.load() };
+    };
+
+    it('gives them back in the order in which they came first, and leaves other records alone', async () => {
+      await store.save('drawer', 1);
+      const { drawer } = await open();
+      const objects = new Map<string, unknown>(Object.entries({ 'b b': { n: 1 }, a: 2, 'c\n': [3] }));
+      await drawer.keep(objects);
+      objects.set('b b', { n: 4 });
+      objects.delete('a');
+      await drawer.keep(objects);
+      objects.set('a', 5);
+      await drawer.keep(objects);
+      await reopen();
+      const { drawer: again, found } = await open();
+      assert.deepEqual(
+        [...found],
+        [
+          ['b b', { n: 4 }],
+          ['c\n', [3]],
+          ['a', 5],
+        ],
+      );
+      await again.keep(new Map([...found, ['d', 6]]));
+      await reopen();
+      assert.deepEqual([...(await open()).found.keys()], ['b b', 'c\n', 'a', 'd']);
+      assert.equal((await store.load()).get('drawer'), 1);
+    });
+
+    it('writes only those that were replaced', async () => {
+      const { drawer } = await open();
+      const objects = new Map([1, 2, 3].map((n) => [String(n), { n }]));
+      await drawer.keep(objects);
+      for (const key of ['1', '2', '3']) await store.save(`drawer/${key}`, 'written by another');
+      objects.set('2', { n: 4 });
+      await drawer.keep(objects);
+      const there = [...(await store.load('drawer/'))].sort();
+      assert.deepEqual(there, [
+        ['drawer/1', 'written by another'],
+        ['drawer/2', { place: 2, object: { n: 4 } }],
+        ['drawer/3', 'written by another'],
+      ]);
     });
   });
 
