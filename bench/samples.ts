@@ -8,12 +8,10 @@ import { World } from '../sim/clock.ts';
 import { openController } from '../sim/controller.ts';
 import { Daylight } from '../sim/plant/daylight.ts';
 import { measure, type Readings } from '../sim/plant/modbus-meter.ts';
-import { encodeSamples } from '../test/gateway/samples-encoder.ts';
+import { PERIOD, record } from '../test/gateway/recorder.ts';
 import type { Part } from './part.ts';
 
 const HOUR = 3_600_000;
-/** s */
-const PERIOD = 900;
 const COUNT = 96;
 /** Bytes that such a day may take. */
 export const MOST = 600;
@@ -104,9 +102,11 @@ export async function liveDay(): Promise<Day> {
   return { start: (begin + HOUR) / 1000, instants };
 }
 
-/** @returns the day as the controller sends it */
+/** @returns the day as the controller sends it, packed by the firmware's recorder. Throws when it takes more than one batch. */
 export function asBatch({ start, instants }: Day): Buffer {
   const columns = RECORDED.map(({ column }) => column);
+  const [batch, ...more] = record(start, columns, instants);
+  if (more.length > 0) throw new Error(`the day takes ${1 + more.length} batches`);
   return new Encoder(UNTAGGED as object).encode(
     new Map<number, unknown>([
       [LogKey.Number, 1],
@@ -114,8 +114,8 @@ export function asBatch({ start, instants }: Day): Buffer {
       [LogKey.Start, start],
       [LogKey.Period, PERIOD],
       [LogKey.Columns, columns],
-      [LogKey.Count, instants.length],
-      [LogKey.Samples, encodeSamples(columns, instants)],
+      [LogKey.Count, batch.count],
+      [LogKey.Samples, batch.samples],
     ]),
   );
 }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { accumulates, columnOf, decodeSamples } from '../../gateway/samples.ts';
+import { PERIOD, record } from './recorder.ts';
 import { encodeSamples } from './samples-encoder.ts';
 
 /** Rows of the table in PROTOCOL.md: column, values, bytes. */
@@ -59,6 +60,25 @@ describe('recorded samples', () => {
       { numRuns: 1000, seed: 20260504 },
     );
     assert.ok(missing > 100, 'values beyond 32 bits were tried');
+  });
+
+  it('are packed by the firmware as the reference encoder packs them, and read by the gateway, for 500 batches', () => {
+    fc.assert(
+      fc.property(batch, ({ columns, instants }) => {
+        const start = 1_777_924_800;
+        let at = 0;
+        for (const made of record(start, columns, instants)) {
+          const own = instants.slice(at, at + made.count);
+          assert.equal(made.start, (start + at * PERIOD) * 1000);
+          assert.equal(Buffer.compare(made.samples, encodeSamples(columns, own)), 0);
+          const found = decodeSamples(columns, made.count, made.samples);
+          assert.ok(Array.isArray(found), String(found));
+          at += made.count;
+        }
+        assert.equal(at, instants.length);
+      }),
+      { numRuns: 500, seed: 20260504 },
+    );
   });
 
   it('lose a value only when its difference takes more than 32 bits', () => {
