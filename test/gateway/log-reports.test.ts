@@ -6,6 +6,7 @@ import { DateTime } from 'luxon';
 import { to, ZONE } from './control-rig.ts';
 import { Attached, type Data, dataOf, eventsOf, pass, turns } from './logger-rig.ts';
 import { Controller, report, T0 } from './rig.ts';
+import { TestCms } from './test-cms.ts';
 
 const LIGHT = { type: 'EventRecordingMode', sourceEvents: { whiteList: ['lightStateChange'] } };
 const immediate = (delay: number, numberOfRetries?: number) => ({
@@ -290,6 +291,42 @@ describe('log reports to the CMS', () => {
     await pass(site.rig, 10 * MINUTE, 5000);
     assert.equal(attempts(), 3);
     assert.deepEqual(site.cms.steps().slice(before)[0], 'POST /devices');
+  });
+
+  it('33 34 tell the first CMS that a second one has been attached, and each CMS only of what concerns it', async () => {
+    const second = new TestCms();
+    await second.listen();
+    try {
+      site = await Attached.open({}, [second]);
+      lamp = await site.join('PAR-0001');
+      number = 1;
+      await site.create('log', immediate(0));
+      // The second one does not configure the gateway's device, which it is given a minute for.
+      await pass(site.rig, 61000);
+      await site.until(() => attempts() === 1);
+      const [{ data }] = site.entries('log');
+      assert.deepEqual(
+        [data.eventType, data.srcAddress, data.startEndFlag],
+        ['newCmsAttached', `${site.cms.gatewayAddress}/gateway`, undefined],
+      );
+      const query = { clientAddress: second.cmsAddress };
+      const body = { ...site.logger('log', immediate(0)), ownerCMS: second.cmsAddress };
+      assert.equal((await site.rig.call('POST', '/logger-configs', { query, body })).status, 201);
+      const nowhere = { addresses: to(second.cmsAddress), targetCommand: { state: { name: 'LevelState', value: 1 } } };
+      const reply = await site.rig.call('POST', '/override-commands', { query, body: nowhere });
+      assert.equal(reply.status, 422);
+      await dim(40);
+      await site.until(() => second.reports.flatMap((one) => one.body.entries).length === 3);
+      const told = eventsOf(second.reports.flatMap((one) => one.body.entries));
+      assert.deepEqual(told, ['invalidAddress', 'lightStateChange', 'targetLightCommandChange']);
+      const [unknown] = dataOf(second.reports[0].body.entries);
+      assert.equal(unknown.srcAddress, second.gatewayAddress);
+      await site.until(() => site.entries('log').length === 3);
+      assert.deepEqual(eventsOf(site.entries('log')).slice(1), ['lightStateChange', 'targetLightCommandChange']);
+    } finally {
+      await second.close();
+      assert.deepEqual(second.violations, []);
+    }
   });
 
   it('129 leave a logger pullable: what was acknowledged is not in it', async () => {

@@ -69,10 +69,12 @@ export class Attached {
     private readonly options: Partial<GatewayOptions>,
   ) {}
 
-  static async open(options: Partial<GatewayOptions> = {}): Promise<Attached> {
+  /** @param others CMSs that the gateway attaches itself to as well; they listen already */
+  static async open(options: Partial<GatewayOptions> = {}, others: TestCms[] = []): Promise<Attached> {
     const cms = new TestCms();
     await cms.listen();
-    const attached = new Attached(cms, { cms: [{ uri: cms.uri }], insecureHttp: true, ...options });
+    const all = [cms, ...others].map(({ uri }) => ({ uri }));
+    const attached = new Attached(cms, { cms: all, insecureHttp: true, ...options });
     await attached.start();
     await cms.until(3);
     const cmsAddress = { type: 'AttributeString', value: cms.cmsAddress };

@@ -218,4 +218,45 @@ describe('a calendar from the CMS and what comes back of it, through real firmwa
       [3, 4],
     );
   });
+
+  it('69 128 tells of a lamp that fails while its controller is cut off, at the time of the failure, and of its repair', async () => {
+    const whiteList = ['lampFailure', 'communicationFailure'];
+    await bench.write('POST', '/logger-configs', {
+      address: 'faults',
+      ownerCMS: CMS,
+      sourceAddresses: { whiteList: to(lamps[1]) },
+      recordingMode: { ...EVENTS, sourceEvents: { whiteList } },
+      reportingMode: { type: 'ImmediateReportingMode', delay: 0 },
+    });
+    const [, pole] = bench.poles;
+    const { fleet } = bench.rig.gateway;
+    pole.sim.network.refuse = true;
+    pole.sim.network.cut();
+    await bench.until(() => fleet.controllers.get('pole-2')?.online === false, 5 * MINUTE, 500);
+    const broken = bench.now;
+    pole.lamp.fail({ gear: 'open' });
+    await bench.run(10 * MINUTE, 500);
+    pole.sim.network.refuse = false;
+    await bench.until(() => entries('faults').length >= 3, 60 * MINUTE, 500);
+    const repaired = bench.now;
+    pole.lamp.repair();
+    await bench.until(() => entries('faults').length >= 4, 10 * MINUTE, 500);
+    const told = dataOf(entries('faults'));
+    assert.deepEqual(
+      told.map(({ eventType, startEndFlag }) => [eventType, startEndFlag]),
+      [
+        ['communicationFailure', true],
+        ['communicationFailure', false],
+        ['lampFailure', true],
+        ['lampFailure', false],
+      ],
+    );
+    const [, , failure, end] = told;
+    const [since, until] = [failure, end].map(({ timestamp }) => Date.parse(timestamp));
+    assert.ok(since > broken && since < broken + 5 * MINUTE, `${(since - broken) / 1000} s after it broke`);
+    assert.ok(until > repaired && until < repaired + 5 * MINUTE, `${(until - repaired) / 1000} s after its repair`);
+    const power = failure.attributes.find(({ tag }: { tag: string }) => tag === 'activePower');
+    assert.ok(power.value.value < 5, `${power.value.value} W of 42`);
+    assert.equal(power.value.timestamp, failure.timestamp);
+  });
 });
