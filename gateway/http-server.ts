@@ -10,13 +10,19 @@ import { isRevoked } from './tls/client-certificate.ts';
 import type { Keys } from './tls/keys.ts';
 import type { Revocations } from './tls/revocations.ts';
 
-/** ms of real time for a TLS handshake, for the headers of a request, for a request as a whole, and until silence ends. */
-export const HANDSHAKE_TIME = 10000;
-export const HEADERS_TIME = 10000;
-export const BODY_TIME = 60000;
-export const IDLE_TIME = 60000;
-/** ms between two looks for requests that are late. */
-const LOOK = 2000;
+/** ms of real time. */
+export const TIMES = {
+  /** for a TLS handshake */
+  handshake: 10000,
+  /** for the headers of a request */
+  headers: 10000,
+  /** for a request as a whole */
+  request: 60000,
+  /** until a connection on which nothing happens is closed, also one whose answer nobody reads */
+  idle: 60000,
+  /** between two looks for requests that are late */
+  look: 2000,
+};
 /** Connections at once, and from one address. */
 export const MOST_CONNECTIONS = 4096;
 export const MOST_FROM_ONE = 2048;
@@ -34,19 +40,24 @@ export interface Tls {
   anyClient: boolean;
 }
 
-export function openServer(handler: RequestListener, tls: Tls | undefined, log: (line: string) => void): Server {
+export function openServer(
+  handler: RequestListener,
+  tls: Tls | undefined,
+  log: (line: string) => void,
+  times = TIMES,
+): Server {
   const options: ServerOptions = {
-    headersTimeout: HEADERS_TIME,
-    requestTimeout: BODY_TIME,
-    connectionsCheckingInterval: LOOK,
-    keepAliveTimeout: IDLE_TIME,
+    headersTimeout: times.headers,
+    requestTimeout: times.request,
+    connectionsCheckingInterval: times.look,
+    keepAliveTimeout: times.idle,
     maxHeaderSize: LONGEST_HEADERS,
     noDelay: true,
   };
-  const server = tls ? openTlsServer(options, handler, tls, complainer(log)) : createServer(options, handler);
+  const server = tls ? openTlsServer(options, handler, tls, complainer(log), times) : createServer(options, handler);
   server.maxHeadersCount = MOST_HEADERS;
   server.maxConnections = MOST_CONNECTIONS;
-  server.setTimeout(IDLE_TIME);
+  server.setTimeout(times.idle);
   const counts = new Map<string, number>();
   server.on('connection', (socket: Socket) => {
     const from = socket.remoteAddress ?? '';
@@ -70,8 +81,9 @@ function openTlsServer(
   handler: RequestListener,
   { keys, revocations, anyClient }: Tls,
   complain: (line: string) => void,
+  times: typeof TIMES,
 ): TlsServer {
-  const security = { requestCert: true, rejectUnauthorized: !anyClient, handshakeTimeout: HANDSHAKE_TIME };
+  const security = { requestCert: true, rejectUnauthorized: !anyClient, handshakeTimeout: times.handshake };
   const server = createTlsServer({ ...options, ...keys.context, ...security }, handler);
   keys.onRenewal(() => server.setSecureContext(keys.context));
   server.on('secureConnection', (socket: TLSSocket) => {

@@ -4,7 +4,7 @@
  */
 
 /** Bytes of requests and answers that are worked on at once. */
-export const BUDGET = 67108864;
+export const BUDGET = 16777216;
 /** Requests that wait, and ms of real time for which one does. */
 export const MOST_WAITING = 2048;
 export const LONGEST_WAIT = 20000;

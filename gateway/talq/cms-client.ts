@@ -45,6 +45,7 @@ export class CmsClient {
   constructor(
     tls: ClientTls = {},
     private readonly longestExtra = LONGEST_EXTRA,
+    private readonly requestTime = REQUEST_TIME,
   ) {
     this.secure = agentOf(tls);
   }
@@ -93,14 +94,14 @@ export class CmsClient {
     url: URL,
     body: Buffer,
   ): Promise<{ status: number; location?: string; text: string }> {
-    const end = AbortSignal.timeout(REQUEST_TIME);
+    const end = AbortSignal.timeout(this.requestTime);
     try {
       const answer = await this.send(method, url, body, AbortSignal.any([this.stopping.signal, end]));
       const text = await readText(answer, 2 * body.length + this.longestExtra);
       return { status: answer.statusCode ?? 0, location: answer.headers.location, text };
     } catch (error) {
       const { message, code } = error as NodeJS.ErrnoException;
-      const why = end.aborted ? `no answer in ${REQUEST_TIME / 1000} s` : (code ?? message);
+      const why = end.aborted ? `no answer in ${this.requestTime / 1000} s` : (code ?? message);
       throw new CmsError(`${name}: ${why}`, undefined);
     }
   }

@@ -20,6 +20,8 @@ const MINOR = 7;
 /** Bytes of the longest body, also after decompression, unless the operator says otherwise. */
 export const LONGEST_BODY = 1048576;
 
+/** Levels of arrays and objects in a body; TALQ's own have about ten. */
+const DEEPEST = 64;
 /** s after which a CMS that asked for too much may ask again. */
 const RETRY_AFTER = 10;
 
@@ -173,10 +175,27 @@ async function parseBody(request: FastifyRequest, body: Buffer, longest: number)
     if (encoding === 'gzip') bytes = await unpackGzip(body, limit);
     // RFC 9110 section 8.4.1.2: the zlib format, but some clients send it bare.
     if (encoding === 'deflate') bytes = await unpackZlib(body, limit).catch(() => unpackRaw(body, limit));
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+    const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    if (depthOf(text) > DEEPEST) throw new Error(`more than ${DEEPEST} levels`);
+    return JSON.parse(text);
   } catch (error) {
     throw refusal(400, 'payloadError', `The body is no JSON in UTF-8: ${(error as Error).message}`);
   }
+}
+
+/** @returns how deep arrays and objects are nested: what walks through a body recurses. */
+function depthOf(json: string): number {
+  let depth = 0;
+  let deepest = 0;
+  let quoted = false;
+  for (let at = 0; at < json.length; at++) {
+    const character = json[at];
+    if (character === '"') quoted = !quoted;
+    else if (quoted) at += character === '\\' ? 1 : 0;
+    else if (character === '[' || character === '{') deepest = Math.max(deepest, ++depth);
+    else if (character === ']' || character === '}') depth--;
+  }
+  return deepest;
 }
 
 /** An answer has the encoding of its request, also where the client would accept another. */
