@@ -132,7 +132,7 @@ export class Console {
   }
 
   private async devices(): Promise<void> {
-    await this.attached();
+    await this.announced();
     for (const gateway of this.cms.gateways.values()) await this.cms.refresh(gateway);
     const lamps = this.cms.lamps();
     const width = Math.max(4, ...lamps.map(({ name }) => name.length));
@@ -296,14 +296,19 @@ export class Console {
     return found();
   }
 
-  private async lamps(name: string | undefined, number: 'one' | 'many' = 'many'): Promise<Lamp[]> {
-    if (name === undefined) throw new Mistake('Which lamp');
+  /** Waits for the first lamp. */
+  private async announced(): Promise<void> {
     await this.attached();
     await this.cms
       .until(() => this.cms.lamps().length > 0, PATIENCE)
       .catch((error) => {
         throw new Error(`no lamp was announced: ${error.message}`);
       });
+  }
+
+  private async lamps(name: string | undefined, number: 'one' | 'many' = 'many'): Promise<Lamp[]> {
+    if (name === undefined) throw new Mistake('Which lamp');
+    await this.announced();
     const all = this.cms.lamps();
     const found =
       name === 'all' && number === 'many' ? all : all.filter((lamp) => lamp.name === name || lamp.address === name);

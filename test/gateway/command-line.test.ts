@@ -104,6 +104,26 @@ describe("the gateway's command line", () => {
     await rm(directory, { recursive: true });
   });
 
+  it('takes the example in gateway/deploy', () => {
+    const path = fileURLToPath(new URL('../../gateway/deploy/gateway.json', import.meta.url));
+    const { port, tls, cms, brokerUrl } = read(['--config', path]);
+    assert.deepEqual([port, brokerUrl, cms?.length], [8443, 'mqtt://127.0.0.1:1883', 2]);
+    assert.equal(tls?.certificate, '/etc/reverbere/gateway.pem');
+  });
+
+  it('tells no password that is in a faulty setting', () => {
+    for (const flags of [
+      ['--broker', 'amqp://me:secret@broker'],
+      ['--cms', 'https://me:secret@cms'],
+      ['--database', 'mysql://me:secret@host/x'],
+    ]) {
+      assert.throws(
+        () => read(flags),
+        (error: Error) => !error.message.includes('secret') && error.message.startsWith(flags[0]),
+      );
+    }
+  });
+
   it('names every flag in --help, and its defaults', () => {
     for (const flag of ['config', 'tls-certificate', 'tls-key', 'tls-ca', 'cms', 'insecure-http', 'longest-body']) {
       assert.match(HELP, new RegExp(`^  --${flag} `, 'm'));
