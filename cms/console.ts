@@ -132,8 +132,8 @@ export class Console {
   }
 
   private async devices(): Promise<void> {
+    for (const gateway of await this.attached()) await this.cms.refresh(gateway);
     await this.announced();
-    for (const gateway of this.cms.gateways.values()) await this.cms.refresh(gateway);
     const lamps = this.cms.lamps();
     const width = Math.max(4, ...lamps.map(({ name }) => name.length));
     this.print(`${'lamp'.padEnd(width)}  level %  power W  link  command`);
