@@ -1,5 +1,6 @@
 import { clockCases } from './clock.ts';
 import type { Case } from './fixture.ts';
+import { flashCases } from './flash.ts';
 import { inputCases, ioCases } from './io.ts';
 import { serialCases } from './serial.ts';
 import { storageCases } from './storage.ts';
@@ -13,5 +14,6 @@ export const cases: readonly Case[] = systemCases.concat(
   inputCases,
   serialCases,
   storageCases,
+  flashCases,
   streamCases,
 );

@@ -224,6 +224,7 @@ export function openFixture(openHal: () => Hal): Fixture {
     slack: 60,
     late: 3000,
     pins: ['D1', 'D2'],
+    area: { file: 'conformance.flash', size: 16384 },
     port: site.near,
     host: '127.0.0.1',
     echoPort: site.echoPort,

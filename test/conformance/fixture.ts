@@ -1,5 +1,5 @@
 /** What a conformance case may know of the world around the board: the far end of each port, and time. */
-import type { Bytes, Hal } from '../../hal/hal.ts';
+import type { Bytes, FlashOptions, Hal } from '../../hal/hal.ts';
 
 export interface Fixture {
   /**
@@ -22,6 +22,9 @@ export interface Fixture {
   levels(pin: string): readonly number[];
   /** Drives a pin from outside; undefined lets go of it, as `boot` does. */
   drive(pin: string, level: 0 | 1 | undefined): void;
+
+  /** Raw flash of 4 pages that nothing else uses. */
+  readonly area: FlashOptions;
 
   /** `SerialOptions.port` of a port whose far end is held by the fixture, at 9600 baud 8N1. */
   readonly port: string;

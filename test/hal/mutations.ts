@@ -7,6 +7,8 @@ import type {
   DigitalInput,
   DigitalOutput,
   Done,
+  FlashArea,
+  FlashOptions,
   Hal,
   InputOptions,
   Pin,
@@ -61,6 +63,22 @@ const storage = (change: (storage: Storage, fixture: Fixture) => Partial<Storage
   };
   return { storage: { ...plain, ...change(plain, fixture) } };
 };
+
+const flash =
+  (change: (area: FlashArea, options: FlashOptions, fixture: Fixture) => Partial<FlashArea>) =>
+  (hal: Hal, fixture: Fixture) => ({
+    openFlash: (options: FlashOptions): FlashArea => {
+      const area = hal.openFlash(options);
+      const plain: FlashArea = {
+        size: area.size,
+        page: area.page,
+        read: (address, length) => area.read(address, length),
+        write: (address, data) => area.write(address, data),
+        erase: (address) => area.erase(address),
+      };
+      return { ...plain, ...change(plain, options, fixture) };
+    },
+  });
 
 const serial =
   (change: (port: Serial, options: SerialOptions, fixture: Fixture) => Partial<Serial>) =>
@@ -1522,6 +1540,128 @@ const systemMutations: Mutation[] = [
   },
 ];
 
+const flashMutations: Mutation[] = [
+  {
+    case: 'flash: erased bytes are 255, and what is written is read back where it was written',
+    name: 'erased bytes are 0',
+    change: flash((area) => ({
+      read: (address, length) => area.read(address, length).map((byte) => (byte === 255 ? 0 : byte)),
+    })),
+  },
+  {
+    case: 'flash: erased bytes are 255, and what is written is read back where it was written',
+    name: 'writes go to the begin of a 16 byte unit',
+    change: flash((area) => ({ write: (address, data) => area.write(address - (address % 16), data) })),
+  },
+  {
+    case: 'flash: a later write leaves what lies before it',
+    name: 'a write erases its page first',
+    change: flash((area) => ({
+      write: (address, data) => {
+        area.erase(address - (address % area.page));
+        area.write(address, data);
+      },
+    })),
+  },
+  {
+    case: 'flash: an erasure takes one page and leaves the next',
+    name: 'an erasure takes two pages',
+    change: flash((area) => ({
+      erase: (address) => {
+        area.erase(address);
+        if (address + area.page < area.size) area.erase(address + area.page);
+      },
+    })),
+  },
+  {
+    case: 'flash: an erasure takes one page and leaves the next',
+    name: 'nothing is erased but the first half of a page',
+    change: flash((area) => {
+      let kept: Bytes | undefined;
+      return {
+        erase: (address) => {
+          kept = address === 0 ? area.read(area.page - 8, 8) : undefined;
+          area.erase(address);
+          if (kept) area.write(area.page - 8, kept);
+        },
+      };
+    }),
+  },
+  {
+    case: 'flash: what is read is a copy',
+    name: 'what is read lives on',
+    change: flash((area) => {
+      const views: { address: number; bytes: Bytes }[] = [];
+      return {
+        read: (address, length) => {
+          const bytes = area.read(address, length);
+          views.push({ address, bytes });
+          return bytes;
+        },
+        erase: (address) => {
+          area.erase(address);
+          for (const view of views) view.bytes.fill(255);
+        },
+      };
+    }),
+  },
+  {
+    case: 'flash: contents survive a reset',
+    name: 'the area is erased when it is opened',
+    change: (hal) => ({
+      openFlash: (options) => {
+        const area = hal.openFlash(options);
+        for (let at = 0; at < area.size; at += area.page) area.erase(at);
+        return area;
+      },
+    }),
+  },
+  {
+    case: 'flash: beyond the area everything throws',
+    name: 'reading wraps around',
+    change: flash((area) => ({
+      read: (address, length) => area.read((address + area.size) % (area.size - length), length),
+    })),
+  },
+  {
+    case: 'flash: beyond the area everything throws',
+    name: 'an erasure beyond the end is ignored',
+    change: flash((area) => ({
+      erase: (address) => {
+        if (address < area.size) area.erase(address);
+      },
+    })),
+  },
+  {
+    case: 'flash: it is written by 4 bytes and erased by pages, anything else throws and changes nothing',
+    name: 'an odd length is filled up',
+    change: flash((area) => ({
+      write: (address, data) => {
+        const whole = new Uint8Array((data.length + 3) & -4).fill(255);
+        whole.set(data);
+        area.write(address, whole);
+      },
+    })),
+  },
+  {
+    case: 'flash: it is written by 4 bytes and erased by pages, anything else throws and changes nothing',
+    name: 'any address of a page erases it',
+    change: flash((area) => ({ erase: (address) => area.erase(address - (address % area.page)) })),
+  },
+  {
+    case: 'flash: an area of one page, or of broken pages, throws',
+    name: 'a broken page is cut off',
+    change: (hal) => ({
+      openFlash: (options) => hal.openFlash({ ...options, size: options.size - (options.size % 4096) }),
+    }),
+  },
+  {
+    case: 'crc32: of the digits 1 to 9 it is 0xCBF43926, of nothing 0',
+    name: 'the result is signed',
+    change: (hal) => ({ crc32: (data) => hal.crc32(data) | 0 }),
+  },
+];
+
 export const mutations: readonly Mutation[] = [
   ...systemMutations,
   ...clockMutations,
@@ -1529,6 +1669,7 @@ export const mutations: readonly Mutation[] = [
   ...inputMutations,
   ...serialMutations,
   ...storageMutations,
+  ...flashMutations,
   ...streamMutations,
 ];
 

@@ -16,6 +16,7 @@ export class SimFixture implements Fixture {
   readonly slack = 0;
   readonly late = 0;
   readonly pins = ['D1', 'D2'];
+  readonly area = { size: 16384 };
   readonly port = 'Serial2';
   readonly host = 'echo.test';
   readonly echoPort = ECHO_PORT;
