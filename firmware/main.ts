@@ -172,6 +172,16 @@ export class Firmware implements Controller, Measured {
     return AckCode.Done;
   }
 
+  setGroups(groups: readonly number[]): AckCode {
+    try {
+      this.settings.setGroups(groups);
+    } catch (_full) {
+      return AckCode.TooLarge;
+    }
+    if (this._session) this._session.listen(groups);
+    return AckCode.Done;
+  }
+
   setTime(time: number): void {
     const before = this._clock.time();
     this._clock.setTime(time);

@@ -9,8 +9,9 @@ const REFERENCE = 64;
 /** s: about the year 2106, and 27 hours of ramp. */
 const LATEST = 4294967295;
 const LONGEST_RAMP = 1000000;
-/** Highest sensor number. */
+/** Highest number of a sensor or a group, and groups of one controller. */
 const SENSORS = 65535;
+const GROUPS = 8;
 
 /** An override as it arrived: what it leaves out is undefined, and no program or sensor asks for it. */
 export type Override = Omit<LampCommand, 'program' | 'sensor'>;
@@ -26,6 +27,8 @@ export interface Orders {
   /** A CMS speaks in a sensor's name. @param until ms UTC; undefined: for an instant */
   command(sensor: number, level: number, until: number | undefined): AckCode;
   setDefaultLevel(level: number): AckCode;
+  /** Obeys the commands of these groups from now on, and of no others. @param groups numbers, ascending */
+  setGroups(groups: readonly number[]): AckCode;
   /** Undefined: this product does not count or judge. */
   readonly instrument?:
     | {
@@ -70,6 +73,17 @@ export function obey(payload: Bytes, orders: Orders): Answer {
     const counters = message[CommandKey.Counters];
     if (instrument && bytes instanceof Uint8Array) answer.code = instrument.setMonitoring(bytes);
     else if (instrument && Array.isArray(counters)) answer.code = instrument.setCounters(counters);
+    return answer;
+  }
+  if (kind === CommandKind.Groups) {
+    const groups = message[CommandKey.Groups];
+    if (!Array.isArray(groups)) return answer;
+    let before = 0;
+    for (const group of groups) {
+      if (!(group > before && group <= SENSORS && group === Math.floor(group))) return answer;
+      before = group;
+    }
+    answer.code = groups.length > GROUPS ? AckCode.TooLarge : orders.setGroups(groups);
     return answer;
   }
   const level = whole(message[CommandKey.Level], 100, 1);

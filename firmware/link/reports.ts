@@ -39,6 +39,8 @@ export interface Remembered {
   check(): number | undefined;
   /** The monitoring document; undefined: never given. */
   monitoring(): Bytes | undefined;
+  /** Numbers of the groups whose commands are obeyed. */
+  groups(): readonly number[];
 }
 
 /** What a report tells of the controller as an instrument. */
@@ -88,10 +90,14 @@ export function birth(
   const document = kept.monitoring();
   const check = kept.check();
   const inputs = presence === undefined ? undefined : 1;
-  writer.map(11 + (check === undefined ? 0 : 1) + (inputs || 0) + (document ? 1 : 0));
+  writer.map(12 + (check === undefined ? 0 : 1) + (inputs || 0) + (document ? 1 : 0));
   writer.raw(head);
   writer.pairs(BirthKey.DefaultLevel, [kept.defaultLevel(), check, inputs]);
   writer.pairs(BirthKey.Monitoring, [document && hal.crc32(document)]);
+  const groups = kept.groups();
+  writer.number(BirthKey.Groups);
+  writer.array(groups.length);
+  writeItems(writer, groups);
   return writer.finish();
 }
 

@@ -8,7 +8,7 @@ import type { Batch } from '../monitor/recorder.ts';
 import { CborWriter, decode } from '../protocols/cbor.ts';
 import type { Schedule } from '../schedule.ts';
 import { type Orders, obey } from './commands.ts';
-import { AckKey, GROUP_ROOT, Leaf, LogKey, Quantity, TimeKey, TOPIC_ROOT } from './messages.ts';
+import { AckKey, COMMAND_GROUP_ROOT, GROUP_ROOT, Leaf, LogKey, Quantity, TimeKey, TOPIC_ROOT } from './messages.ts';
 import {
   birth,
   birthHead,
@@ -80,6 +80,8 @@ export class Session {
   private _unborn = 0;
   /** Topic of the neighbours' presence; empty without a group. */
   private _group: string;
+  /** Topics of the groups whose commands are obeyed, each between blanks. */
+  private _groups = '';
   /** ms between reports without changes. */
   private _period: number;
   private _task: number;
@@ -102,9 +104,7 @@ export class Session {
     for (const meter of board.meters) this._powerAt.push(meter.quantities.indexOf(Quantity.ActivePower));
     this._head = birthHead(this._writer, _hal, board, _boot) as Bytes;
     this._root = `${TOPIC_ROOT}/${id}/`;
-    const subscriptions = [this._root + Leaf.Command, this._root + Leaf.Time];
     this._group = site.group === undefined ? '' : `${GROUP_ROOT}/${site.group}`;
-    if (this._group) subscriptions.push(this._group);
     this._task = _schedule.add(this);
     this.uplink = new Uplink(_hal, _schedule, {
       host: site.host,
@@ -116,9 +116,26 @@ export class Session {
       keepAlive: board.network.keepAlive,
       willTopic: this._root + Leaf.Link,
       willPayload: new Uint8Array([0]),
-      subscriptions,
+      subscriptions: this._filters(_owner.settings.groups()),
       owner: this,
     });
+  }
+
+  /** @returns topics that are listened to, with those of these groups' commands */
+  private _filters(groups: readonly number[]): string[] {
+    const filters = [this._root + Leaf.Command, this._root + Leaf.Time];
+    if (this._group) filters.push(this._group);
+    this._groups = '';
+    for (const group of groups) {
+      filters.push(`${COMMAND_GROUP_ROOT}/${group}`);
+      this._groups += ` ${COMMAND_GROUP_ROOT}/${group} `;
+    }
+    return filters;
+  }
+
+  /** Obeys the commands of these groups from now on. */
+  listen(groups: readonly number[]): void {
+    this.uplink.subscribe(this._filters(groups));
   }
 
   /** Something worth reporting has changed. */
@@ -226,7 +243,7 @@ export class Session {
       return;
     }
     const topic = message._topic;
-    if (topic === this._root + Leaf.Command) {
+    if (topic === this._root + Leaf.Command || this._groups.indexOf(` ${topic} `) >= 0) {
       const answer = obey(message._payload, owner);
       if (answer.number === undefined) return;
       this._writer.map(2);

@@ -55,8 +55,6 @@ const GOOD = 600000;
 const LOOK = 450;
 /** Messages of QoS 1 that wait or are unacknowledged. */
 const QUEUE = 8;
-/** Topics whose bytes are kept. */
-const TOPICS = 8;
 /** Acknowledgements that wait for room; a peer that sends more without reading is not served. */
 const ACKS = 20;
 /** Packet identifier of SUBSCRIBE; PUBLISH has the others. */
@@ -119,7 +117,6 @@ export class Uplink implements StreamOptions {
   private _stream: Stream | undefined = undefined;
   private _reading = Reading.Idle;
   private _heard = Heard.Nothing;
-  private _topics: { [topic: string]: Bytes } = {};
   /** Connected and subscribed. */
   online = false;
   /** Messages received that were longer than 2688 bytes, topic included: acknowledged and dropped. */
@@ -152,6 +149,8 @@ export class Uplink implements StreamOptions {
   /** Uptime of the last going online. */
   private _since = 0;
   private _owner: UplinkOwner;
+  /** Online, and the answer to another SUBSCRIBE has not come. */
+  private _asked = 0;
 
   /** The first attempt comes within 5 s, at random: after a mains failure a whole street starts at once. */
   constructor(
@@ -170,6 +169,15 @@ export class Uplink implements StreamOptions {
     this.tls = options.tls;
     this._task = _schedule.add(this);
     _schedule.at(this._task, _hal.random() * FIRST);
+  }
+
+  /** Other topic filters from now on: at once if it is online, and after every connection. Those before end with this one. */
+  subscribe(filters: readonly string[]): void {
+    this._subscribe = encodeSubscribe(SUBSCRIBE, filters);
+    if (this._ready) {
+      this._asked = 1;
+      this._write(this._subscribe);
+    } else if (this.online) this.onError();
   }
 
   /** @internal */
@@ -228,13 +236,7 @@ export class Uplink implements StreamOptions {
       } while (isTaken(this._id, this._first));
       id = this._id;
     }
-    let bytes = this._topics[topic];
-    if (!bytes) {
-      if (Object.keys(this._topics).length === TOPICS) this._topics = {};
-      bytes = encodeTopic(topic);
-      this._topics[topic] = bytes;
-    }
-    const packet = encodePublish(head, bytes, id, payload);
+    const packet = encodePublish(head, encodeTopic(topic), id, payload);
     if (!packet) return undefined;
     if (!this._spare) this._count++;
     const length = payload.length;
@@ -321,7 +323,9 @@ export class Uplink implements StreamOptions {
       }
       if (message && message !== this._unsent) this._settle(message, before);
     } else if (head === Packet.SubscribeAck) {
-      if (state !== State.Subscribing || !isGranted(data, from, packet.to)) return false;
+      if ((state !== State.Subscribing && !this._asked) || !isGranted(data, from, packet.to)) return false;
+      this._asked = 0;
+      if (this.online) return true;
       this._state = State.Online;
       this.online = true;
       this._since = this._hal.clock.uptime();
@@ -415,7 +419,7 @@ export class Uplink implements StreamOptions {
     this._wait = Math.min(LONGEST, this._wait * 2);
     this._stream = undefined;
     this.online = this._reader.open = false;
-    this._ready = this._writable = this._flying = 0;
+    this._ready = this._writable = this._flying = this._asked = 0;
     this._reading = Reading.Idle;
     this._heard = Heard.Nothing;
     this._silence = 0;

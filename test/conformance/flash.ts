@@ -77,7 +77,7 @@ export const flashCases: Case[] = [
     name: 'flash: beyond the area everything throws',
     run(hal, fixture, check, done) {
       const flash = open(hal, fixture);
-      const { size } = flash;
+      const size = flash.size;
       check(
         throws(() => flash.read(size - 4, 8)),
         'reading beyond the end does not throw',
@@ -121,7 +121,7 @@ export const flashCases: Case[] = [
   {
     name: 'flash: an area of one page, or of broken pages, throws',
     run(hal, fixture, check, done) {
-      const { page } = hal.openFlash(fixture.area);
+      const page = hal.openFlash(fixture.area).page;
       const sized = (size: number) => Object.assign({}, fixture.area, { size });
       check(
         throws(() => hal.openFlash(sized(page))),

@@ -17,6 +17,11 @@ function orders(code = AckCode.Done) {
     setTimetable: sinon.spy((_bytes: Uint8Array) => code),
     command: sinon.spy((_sensor: number, _level: number, _until: number | undefined) => code),
     setDefaultLevel: sinon.spy((_level: number) => code),
+    setGroups: sinon.spy((_groups: readonly number[]) => code),
+    instrument: {
+      setMonitoring: sinon.spy((_bytes: Uint8Array) => code),
+      setCounters: sinon.spy((_counters: readonly unknown[]) => code),
+    },
   };
 }
 
@@ -137,9 +142,39 @@ describe('a command from the gateway', () => {
     assert.deepEqual(lamp.setDefaultLevel.args, [[0], [100]]);
   });
 
-  it('of kind 5 is refused', () => {
+  it('hands a monitoring document and counters to the instrument, and refuses them without one', () => {
     const lamp = orders();
-    assert.equal(obey(message([0, 1], [1, 5], [2, 40]), lamp).code, AckCode.Malformed);
+    const document = message([0, 1], [1, 5], [10, Uint8Array.of(0xa0)]);
+    const counters = message([0, 2], [1, 6], [11, [3, 7200]]);
+    assert.equal(obey(document, lamp).code, AckCode.Done);
+    assert.deepEqual([...lamp.instrument.setMonitoring.args[0][0]], [0xa0]);
+    assert.equal(obey(counters, lamp).code, AckCode.Done);
+    assert.deepEqual(lamp.instrument.setCounters.args, [[[3, 7200]]]);
+    for (const payload of [document, counters]) {
+      assert.equal(obey(payload, { ...orders(), instrument: undefined }).code, AckCode.Malformed);
+    }
+    assert.equal(obey(message([0, 3], [1, 5], [10, 'text']), lamp).code, AckCode.Malformed);
+  });
+
+  it('takes up to 8 group numbers of 1..65535 that ascend, none too', () => {
+    const lamp = orders();
+    const lists = [[], [7], [1, 2, 3, 4, 5, 6, 7, 65535]];
+    for (const list of lists) assert.equal(obey(message([0, 1], [1, 7], [12, list]), lamp).code, AckCode.Done);
+    assert.deepEqual(
+      lamp.setGroups.args.map(([list]) => list),
+      lists,
+    );
+    for (const list of [[0], [65536], [2, 2], [3, 2], [1.5], ['1'], 7, undefined]) {
+      assert.equal(obey(message([0, 1], [1, 7], [12, list]), lamp).code, AckCode.Malformed, JSON.stringify(list));
+    }
+    const nine = [1, 2, 3, 4, 5, 6, 7, 8, 9];
+    assert.equal(obey(message([0, 1], [1, 7], [12, nine]), lamp).code, AckCode.TooLarge);
+    assert.equal(lamp.setGroups.callCount, 3);
+  });
+
+  it('of kind 8 is refused', () => {
+    const lamp = orders();
+    assert.equal(obey(message([0, 1], [1, 8], [2, 40]), lamp).code, AckCode.Malformed);
     assert.equal(lamp.arbiter.override.callCount + lamp.arbiter.resume.callCount, 0);
   });
 

@@ -14,7 +14,7 @@ describe('a birth message', () => {
   it('says what the linux board is and measures, after 3 boots, the last one by power', async () => {
     const board = await loadBoard('linux');
     const head = birthHead(writer, openSim(), board, 3) as Uint8Array;
-    const kept = { defaultLevel: () => 80, check: () => undefined, monitoring: () => undefined };
+    const kept = { defaultLevel: () => 80, check: () => undefined, monitoring: () => undefined, groups: () => [] };
     const items = read(birth(writer, head, openSim(), kept, undefined));
     const { version } = await import('../../package.json', { with: { type: 'json' } }).then((file) => file.default);
     assert.deepEqual(items, [
@@ -29,14 +29,21 @@ describe('a birth message', () => {
       [8, [2560, 32, 16, 48]],
       [12, [0, 1, 2, 3, 4, 5, 6, 7, 8, 11, 12, 13, 14, 15, 19, 20, 21]],
       [9, 80],
+      [14, []],
     ]);
     // The published check value of CRC-32: that of the digits 1 to 9.
     const document = Buffer.from('123456789');
-    const given = { defaultLevel: () => 80, check: () => 0xfedcba98, monitoring: () => document };
+    const given = {
+      defaultLevel: () => 80,
+      check: () => 0xfedcba98,
+      monitoring: () => document,
+      groups: () => [7, 300],
+    };
     assert.deepEqual(read(birth(writer, head, openSim(), given, 0)).slice(11), [
       [10, 0xfedcba98],
       [11, 1],
       [13, 0xcbf43926],
+      [14, [7, 300]],
     ]);
   });
 });

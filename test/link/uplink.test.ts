@@ -568,7 +568,7 @@ describe('Uplink publishing', () => {
     }
   });
 
-  it('knows 8 topics by heart and any number of others', () => {
+  it('takes any number of topics', () => {
     const bench = new Bench();
     const link = bench.connect();
     for (let i = 0; i < 100; i++) {
@@ -594,6 +594,54 @@ describe('Uplink publishing', () => {
     link.send(command(bytes('01')));
     assert.deepEqual(link.taken(), [7]);
     assert.equal(link.take('puback').messageId, 7);
+  });
+});
+
+describe('Uplink with other topic filters', () => {
+  const granted = (link: ReturnType<Bench['connect']>, filters: string[]) => {
+    const { subscriptions, messageId } = link.take('subscribe');
+    assert.deepEqual(
+      subscriptions.map(({ topic }) => topic),
+      filters,
+    );
+    link.send(suback([1, 1], messageId));
+  };
+
+  it('subscribes at once while it is online, and stays so', () => {
+    const bench = new Bench();
+    const link = bench.connect();
+    bench.uplink.subscribe(['a', 'b']);
+    granted(link, ['a', 'b']);
+    assert.equal(bench.uplink.online, true);
+    assert.equal(link.closed, false);
+    assert.equal(bench.online, 1);
+    bench.publish(5);
+    assert.deepEqual(link.taken(), [5]);
+  });
+
+  it('closes the stream when the answer comes twice', () => {
+    const bench = new Bench();
+    const link = bench.connect();
+    bench.uplink.subscribe(['a', 'b']);
+    granted(link, ['a', 'b']);
+    link.send(suback([1, 1], 1));
+    assert.equal(link.closed, true);
+  });
+
+  it('uses them after the next connection when it is offline, or has no room', () => {
+    const bench = new Bench();
+    const link = bench.connect();
+    link.room = false;
+    bench.publish(1);
+    bench.uplink.subscribe(['a', 'b']);
+    assert.equal(link.closed, true);
+    bench.clock.pass(5000);
+    const next = bench.links[bench.links.length - 1];
+    next.open();
+    next.take('connect');
+    next.send(connack());
+    granted(next, ['a', 'b']);
+    assert.equal(bench.uplink.online, true);
   });
 });
 
