@@ -59,6 +59,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   if ('error' in zone) throw new Error(zone.error);
   if (location && !onEarth(location))
     throw new Error(`${location.latitude}, ${location.longitude} is not on the globe`);
+  // With certificates towards CMSs, the way to the lamps is not left open to the whole network by the way.
+  const { brokerHost = options.insecureHttp ? host : '127.0.0.1' } = options;
   const closers: (() => unknown)[] = [];
   const close = async (): Promise<void> => {
     for (let closer = closers.pop(); closer; closer = closers.pop()) await closer();
@@ -68,8 +70,13 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     closers.push(() => store.close());
     const clock = new Clock(options.now);
     closers.push(() => clock.close());
-    const broker = options.brokerUrl ? undefined : await openBroker({ host, port: options.brokerPort ?? 0, log });
+    const broker = options.brokerUrl
+      ? undefined
+      : await openBroker({ host: brokerHost, port: options.brokerPort ?? 0, log });
     if (broker) closers.push(() => broker.close());
+    if (broker && !LOCAL.includes(brokerHost)) {
+      log(`MQTT broker at ${brokerHost}:${broker.port} asks nobody who he is: keep strangers off that network`);
+    }
 
     let client: BrokerClient | undefined;
     const fleet = new Fleet(clock, (topic, payload, qos, retain) => client?.publish(topic, payload, qos, retain), log);
@@ -139,6 +146,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       const cms: CmsConnection = new CmsConnection({
         cmsUri: uri,
         certificate,
+        resync: options.resync,
         model,
         fleet,
         store,
@@ -197,7 +205,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     await watch.start();
     const telling = tellFieldEvents(fleet, model, feed, clock);
     client = connectBroker({
-      url: options.brokerUrl ?? `mqtt://${reachable(host)}:${broker?.port}`,
+      url: options.brokerUrl ?? `mqtt://${reachable(brokerHost)}:${broker?.port}`,
       subscriptions: SUBSCRIPTIONS,
       onMessage: (topic, payload, retained) => fleet.receive(topic, payload, retained),
       onLost: () => fleet.lose(),

@@ -11,7 +11,7 @@ import type { Place } from './talq/place.ts';
 import { LONGEST_BODY } from './talq/protocol.ts';
 
 export interface GatewayOptions extends StoreOptions {
-  /** Address to listen on; also of the embedded broker. Absent: 127.0.0.1 */
+  /** Address to listen on. Absent: 127.0.0.1 */
   host?: string;
   /** TCP port of the TALQ API; 0: any free one. */
   port: number;
@@ -21,8 +21,12 @@ export interface GatewayOptions extends StoreOptions {
   brokerUrl?: string;
   /** TCP port of the gateway's own broker; absent or 0: any free one. */
   brokerPort?: number;
+  /** Address on which the gateway's own broker listens. Absent: this machine only, with `insecureHttp` that of the API. */
+  brokerHost?: string;
   /** Who commands. Absent or empty: open test mode. */
   cms?: CmsOptions[];
+  /** Has every CMS forget the gateway first, and forgets what it had from them. */
+  resync?: boolean;
   /** Keys and authorities; absent: no TLS. */
   tls?: TlsFiles;
   /** Accepts what an operator must want on purpose: HTTP without TLS beyond this machine, or to a CMS. */
@@ -78,6 +82,7 @@ const Settings = Type.Partial(
     publicUri: text('base URI for CMSs'),
     broker: text('external MQTT broker'),
     brokerPort: Type.Integer({ minimum: 0, maximum: 65535 }),
+    brokerHost: text('address on which the own broker listens'),
     cms: Type.Array(Type.Union([text('base URI'), Cms])),
     tls: Type.Partial(
       Type.Object(
@@ -102,7 +107,8 @@ const Settings = Type.Partial(
   }),
   closed,
 );
-type Settings = Static<typeof Settings>;
+/** `resync` is for one start, and so in no file. */
+type Settings = Static<typeof Settings> & { resync?: boolean };
 
 /** One thing that can be said in a flag and in the environment, as text. */
 interface Option {
@@ -115,7 +121,8 @@ interface Option {
 }
 
 const plain =
-  (key: 'host' | 'publicUri' | 'broker' | 'data' | 'database' | 'timeZone') => (settings: Settings, given: string) => {
+  (key: 'host' | 'brokerHost' | 'publicUri' | 'broker' | 'data' | 'database' | 'timeZone') =>
+  (settings: Settings, given: string) => {
     settings[key] = given;
   };
 const tls = (key: 'certificate' | 'key' | 'ca' | 'crl') => (settings: Settings, given: string) => {
@@ -142,6 +149,12 @@ const OPTIONS: Option[] = [
   },
   { flag: 'broker', value: 'URL', help: 'external MQTT broker, e.g. mqtt://127.0.0.1:1883', set: plain('broker') },
   { flag: 'broker-port', value: 'N', help: "port of the gateway's own broker (1883)", set: port('brokerPort') },
+  {
+    flag: 'broker-host',
+    value: 'ADDRESS',
+    help: 'address it listens on (127.0.0.1); it takes anybody, so this is for a network of lamps alone',
+    set: plain('brokerHost'),
+  },
   {
     flag: 'cms',
     value: 'URI',
@@ -176,6 +189,13 @@ const OPTIONS: Option[] = [
     help: 'plain HTTP, to CMSs and beyond this machine: for a bench',
     set: (settings, given, name) => {
       settings.insecureHttp = truth(given, name);
+    },
+  },
+  {
+    flag: 'resync',
+    help: 'once: have every CMS forget this gateway, forget what it had from them, and attach anew',
+    set: (settings, given, name) => {
+      settings.resync = truth(given, name);
     },
   },
   {

@@ -53,6 +53,8 @@ export interface ConnectionOptions {
   cmsUri: string;
   /** The client certificate that the operator expects; absent: the one that comes first. */
   certificate?: string;
+  /** Begins with a resynchronisation. */
+  resync?: boolean;
   model: Model;
   fleet: Fleet;
   store: Store;
@@ -77,6 +79,7 @@ export class CmsConnection implements Peer, Seat {
   readonly budget = new Budget();
   private record: CmsRecord;
   private running = false;
+  private leaving: boolean;
   private stopped = false;
   private generation = 0;
   private forbidden = 0;
@@ -91,6 +94,7 @@ export class CmsConnection implements Peer, Seat {
 
   constructor(private readonly options: ConnectionOptions) {
     this.record = this.fresh();
+    this.leaving = options.resync ?? false;
     this.model = options.model.seenBy(this);
     this.answers = new Answers(options.clock);
     options.model.seats.push(this);
@@ -222,8 +226,8 @@ export class CmsConnection implements Peer, Seat {
     this.wake();
   }
 
-  async erase(): Promise<void> {
-    this.log('the CMS removed this gateway: everything of that CMS is forgotten, attaching anew');
+  async erase(why = 'the CMS removed this gateway'): Promise<void> {
+    this.log(`${why}: everything of that CMS is forgotten, attaching anew`);
     const { cmsAddress } = this.record;
     this.generation++;
     this.completions = [];
@@ -269,6 +273,7 @@ export class CmsConnection implements Peer, Seat {
     while (!this.stopped) {
       const generation = this.generation;
       try {
+        if (this.leaving) await this.leave();
         if (!this.record.attached) await this.attach();
         await this.announce();
         await this.complete();
@@ -284,6 +289,21 @@ export class CmsConnection implements Peer, Seat {
         await this.pause(ATTACH_PERIOD, () => generation !== this.generation);
       }
     }
+  }
+
+  /** The operator wants a new beginning: the CMS forgets the gateway, then the gateway the CMS. Source: TALQ 2.7.1 §5.1. */
+  private async leave(): Promise<void> {
+    if (this.record.attached) {
+      try {
+        await this.request('DELETE', `devices/${this.record.gatewayAddress}`, undefined);
+      } catch (error) {
+        const { final, message } = error as CmsError;
+        if (!final) throw error;
+        this.log(`${message}; it does not know this gateway any more`);
+      }
+    }
+    this.leaving = false;
+    if (this.record.attached) await this.erase('the operator asked for it');
   }
 
   /** Steps 1 to 3 of the bootstrap. Throws a CmsError when one fails for good. */
@@ -500,7 +520,13 @@ export class CmsConnection implements Peer, Seat {
           .filter((spec) => spec.type === 'LampActuatorFunction')
           .map((spec) => model.toFunction(view, spec)),
       }));
-      await this.request('PATCH', 'devices', devices, undefined, next.origin);
+      try {
+        await this.request('PATCH', 'devices', devices, undefined, next.origin);
+      } catch (error) {
+        // What the CMS refuses for good would keep all others from being told.
+        if (!(error as CmsError).final || (error as CmsError).status === 403) throw error;
+        this.log(`${(error as Error).message}; it does not hear that ${next.origin} is done`);
+      }
       this.completions = this.completions.filter((entry) => entry !== next);
     }
   }

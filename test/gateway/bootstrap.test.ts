@@ -202,6 +202,32 @@ describe('the gateway and its CMS', () => {
     assert.equal(cms.received[12].body[0].address, address, 'controllers keep their addresses');
   });
 
+  it('31 has the CMS forget it and begins again when the operator wants it so, with the same addresses of lamps', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'reverbere-'));
+    let gateway = await attach({ dataDirectory: directory });
+    await gateway.join('PAR-0001');
+    await cms.until(7);
+    const lamp = cms.received[6].body[0].address;
+    const old = cms.gatewayAddress;
+    await gateway.close();
+    const before = cms.received.length;
+    cms.failures.push(503);
+    gateway = await start({ dataDirectory: directory, resync: true });
+    await cms.until(before + 1);
+    await gateway.advance(cms.until(before + 2), 1000);
+    assert.deepEqual(cms.steps().slice(before, before + 2), [`DELETE /devices/${old}`, `DELETE /devices/${old}`]);
+    await cms.until(before + 3);
+    assert.deepEqual([cms.steps()[before + 2], cms.received[before + 2].query.clientAddress], ['POST /devices', NIL]);
+    await cms.until(before + 5);
+    await configure(gateway);
+    await gateway.join('PAR-0001');
+    await cms.until(before + 8);
+    assert.equal(cms.received[before + 7].body[0].address, lamp);
+    await gateway.close();
+    rig = undefined;
+    await rm(directory, { recursive: true });
+  });
+
   it('32 does not begin again after a restart with its data', async () => {
     const directory = await mkdtemp(join(tmpdir(), 'reverbere-'));
     let gateway = await attach({ dataDirectory: directory });
@@ -282,6 +308,29 @@ describe('the gateway and its CMS', () => {
     assert.deepEqual([method, path, told.talqOriginRequestId], ['PATCH', '/devices', talqRequestId]);
     assert.equal(devices[0].address, address);
     assert.equal(devices[0].functions[0].targetLightCommand.value.cmsRefId, 'x');
+  });
+
+  it('goes on when the CMS refuses to hear that something is done', async () => {
+    const gateway = await attach();
+    const controller = await gateway.join('PAR-0001');
+    await cms.until(7);
+    controller.answer = () => undefined;
+    const { address } = cms.received[6].body[0];
+    const body = {
+      addresses: [{ resource: 'devices', address }],
+      targetCommand: { state: { name: 'LevelState', value: 40 } },
+    };
+    const answer = gateway.call('POST', '/override-commands', { ...asCms(), body });
+    await controller.until(() => controller.commands.length === 1);
+    assert.equal((await gateway.advance(answer)).status, 202);
+    cms.failures.push(404);
+    controller.answer = () => 0;
+    gateway.now += 5000;
+    gateway.gateway.tick();
+    await cms.until(8);
+    await gateway.join('PAR-0002');
+    await cms.until(9);
+    assert.deepEqual(cms.steps().slice(7), ['PATCH /devices', 'POST /devices']);
   });
 
   it('needs permission for plain HTTP', async () => {

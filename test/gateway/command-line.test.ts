@@ -89,6 +89,7 @@ describe("the gateway's command line", () => {
     const path = join(directory, 'gateway.json');
     const faults: [string, RegExp][] = [
       ['{', /gateway\.json: .*JSON/],
+      ['{"resync": true}', /must NOT have additional properties: resync/],
       ['{"port": "80"}', /gateway\.json: \/port must be integer/],
       ['{"prot": 80}', /gateway\.json: \/ must NOT have additional properties: prot/],
       ['{"cms": [{"url": "https://x/"}]}', /gateway\.json: \/cms\/0 must have required property 'uri'/],
