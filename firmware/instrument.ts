@@ -121,9 +121,10 @@ export class Instrument implements MonitorOwner {
     const recorder = content[MonitoringKey.Recorder] || config.recorder;
     for (const list of [lamp, limits, recorder]) {
       if (!Array.isArray(list)) return AckCode.Malformed;
-      // Of these lists only the lamp's may hold nulls, and then null is 0 to its readers.
+      // Of these lists only the lamp's may hold nulls, and then null is 0 to its readers; a threshold may be below zero.
       for (const item of list) {
-        if (!(isUpTo(item, MOST_VALUE) || (item === null && list === lamp))) return AckCode.Malformed;
+        const size = list === limits && item < 0 ? -item : item;
+        if (!(isUpTo(size, MOST_VALUE) || (item === null && list === lamp))) return AckCode.Malformed;
       }
     }
     const columns = recorder as number[];

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { CommandKind, Counter, EventCode, LogColumn, Quantity } from '../../firmware/link/messages.ts';
 import type { ControllerEvent, Samples } from '../../gateway/fleet.ts';
-import { compileMonitoring } from '../../gateway/monitoring.ts';
+import { CONTROLLER, compileMonitoring, type Limit, limitCode } from '../../gateway/monitoring.ts';
 import { loadBoard } from '../../scripts/board-config.mjs';
 import { create, logger, pulled } from '../gateway/logger-rig.ts';
 import { Bench, near } from './bench.ts';
@@ -98,6 +98,16 @@ describe('a controller as an instrument, from its plant to the TALQ API', functi
       [],
     );
     assert.ok(events.some(({ code, first }) => code === EventCode.CounterPreset && first === Counter.LampTime));
+  });
+
+  it('takes 32 limits, thresholds below zero among them and no 33rd', async () => {
+    const { fleet } = bench.rig.gateway;
+    const cold = { code: limitCode(Quantity.Temperature, 'low', true), unit: CONTROLLER, threshold: -250 };
+    const others = Array.from({ length: 31 }, (_, i) => ({ code: 64 + i, unit: 0, threshold: 2 ** 31 - 1 - i }));
+    const submit = (limits: Limit[]) =>
+      bench.during(fleet.submit('pole-1', { kind: CommandKind.Monitoring, monitoring: compileMonitoring({ limits }) }));
+    assert.equal(await submit([cold, ...others]), 'done');
+    assert.throws(() => compileMonitoring({ limits: [cold, cold, ...others] }), /33 limits, only 32/);
   });
 
   it('records samples that the gateway reads', async () => {
