@@ -28,6 +28,7 @@ import { Monitors } from './talq/monitors.ts';
 import { Packages, type Supplier } from './talq/packages.ts';
 import { anyone, Peers } from './talq/peers.ts';
 import { onEarth } from './talq/place.ts';
+import { Promises } from './talq/promised.ts';
 import { Reach } from './talq/reach.ts';
 import type { Post } from './talq/reporter.ts';
 import { describeServices, limitsOf } from './talq/services.ts';
@@ -129,11 +130,13 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     const monitors = new Monitors(model, fleet, log);
     monitors.lampOf = (device) => watchedLamp(types, device);
     types.changed = () => monitors.bringAll();
+    const promises = new Promises(store, log);
     const forget = async (owner?: string): Promise<void> => {
       await loggers.forget(owner);
       await packages?.forget(owner);
       await library.forget(owner);
       await groups.forget(owner);
+      await promises.forget(owner);
       await model.forgetCms(owner);
       await types.forget(owner);
       timetables.bringAll();
@@ -174,6 +177,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       library,
       groups,
       reach,
+      promises,
       types,
       loggers,
       feed,
@@ -189,6 +193,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       tls: server,
       log,
     });
+    // Before anybody can ask for more: what was promised later replaces what was promised before.
+    await promises.start({ model, fleet, clock, timetables }, (owner) => callers.find(owner));
     await packages?.start();
     closers.push(() => packages?.close());
     closers.push(() => api.close());

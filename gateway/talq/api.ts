@@ -25,6 +25,7 @@ import { give, toOrders } from './override.ts';
 import { addPackageRoutes } from './package-api.ts';
 import type { Packages } from './packages.ts';
 import type { Callers } from './peers.ts';
+import type { Promises } from './promised.ts';
 import { answer, applyRules, LONGEST_BODY, toRefusal } from './protocol.ts';
 import type { Reach } from './reach.ts';
 import {
@@ -60,6 +61,7 @@ export function buildApi(options: {
   library: Library;
   groups: Groups;
   reach: Reach;
+  promises: Promises;
   types: TypeLibrary;
   loggers: Loggers;
   feed: EventFeed;
@@ -78,7 +80,8 @@ export function buildApi(options: {
   tls?: Tls;
   log(line: string): void;
 }) {
-  const { library, groups, reach, types, loggers, feed, timetables, monitors, fleet, clock, callers } = options;
+  const { library, groups, reach, promises, types, loggers, feed, timetables, monitors, fleet, clock, callers } =
+    options;
   const { tls, log, longestBody = LONGEST_BODY } = options;
   const app = Fastify({
     bodyLimit: longestBody,
@@ -165,7 +168,10 @@ export function buildApi(options: {
     const finished = ends !== undefined && (manner === 'lenient' || failed.length === 0);
     const { talqRequestId } = request.query as Record<string, string | undefined>;
     if (!finished && talqRequestId) {
-      tellWhenDone(clock, jobs, (devices) => request.peer.completed(devices, talqRequestId));
+      const { peer } = request;
+      const { owner, now } = writer(request);
+      promises.keep(owner, talqRequestId, now, jobs);
+      tellWhenDone(clock, jobs, (devices) => void promises.tell(peer, devices, owner, talqRequestId));
     }
     // 202 came with 2.6: older peers only know that a command was taken.
     return finished || request.minor < 6;
@@ -185,10 +191,12 @@ export function buildApi(options: {
     const levels = plan.levels.map(({ device, level }) => ({
       device,
       outcome: timetables.setLevel(idOf(device), level),
+      again: { level },
     }));
     const counters = plan.counters.map(({ device, counter, value }) => ({
       device,
       outcome: fleet.submit(idOf(device), { kind: CommandKind.Counters, counters: [counter, value] }),
+      again: { counters: [counter, value] },
     }));
     const orders = [...give(model, fleet, clock, owner, plan.orders), ...levels, ...counters];
     const obeyed = await finish(request, orders, 'strict');

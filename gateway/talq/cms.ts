@@ -86,7 +86,7 @@ export class CmsConnection implements Peer, Seat {
   private wake: () => void = () => {};
   private onConfigured: () => void = () => {};
   private configuredAlready = false;
-  private completions: { devices: DeviceView[]; origin: string }[] = [];
+  private completions: { devices: DeviceView[]; origin: string; told(): void }[] = [];
   private finished: Promise<void> = Promise.resolve();
   /** The classes of announced devices; one of thousands changes at a time. */
   private readonly announced: Drawer;
@@ -220,10 +220,12 @@ export class CmsConnection implements Peer, Seat {
     return status;
   }
 
-  completed(devices: DeviceView[], origin: string): void {
+  completed(devices: DeviceView[], origin: string): Promise<void> {
     if (this.completions.length >= MOST_COMPLETIONS) this.completions.shift();
-    this.completions.push({ devices, origin });
-    this.wake();
+    return new Promise((told) => {
+      this.completions.push({ devices, origin, told });
+      this.wake();
+    });
   }
 
   async erase(why = 'the CMS removed this gateway'): Promise<void> {
@@ -528,6 +530,7 @@ export class CmsConnection implements Peer, Seat {
         this.log(`${(error as Error).message}; it does not hear that ${next.origin} is done`);
       }
       this.completions = this.completions.filter((entry) => entry !== next);
+      next.told();
     }
   }
 

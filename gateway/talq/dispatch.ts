@@ -2,6 +2,7 @@
 import type { Clock } from '../clock.ts';
 import type { Outcome } from '../fleet.ts';
 import type { DeviceView } from './model.ts';
+import type { Command } from './schemas.ts';
 
 /** ms of the gateway's time that an answer waits for the controllers. */
 const PATIENCE = 2000;
@@ -14,6 +15,17 @@ const PATIENCE_OF_CMS = 60000;
 export interface Job {
   device: DeviceView;
   outcome: Promise<Outcome>;
+  /** How it is done again after a restart of the gateway; absent: it is looked after anyway. */
+  again?: Again;
+  /** A sensor's word: after a restart it is too late for it. */
+  transient?: true;
+}
+
+/** An override, null ends one; counters and what they are set to; or the level without calendar in %. */
+export interface Again {
+  command?: Command | null;
+  counters?: number[];
+  level?: number;
 }
 
 /** @returns how the jobs ended, undefined when that takes longer than an answer waits. */

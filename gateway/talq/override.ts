@@ -141,13 +141,13 @@ export function give(
   const fields = orders.map((order, i) => toField(model, ids[i], order, now));
   const outcomes =
     groups.length > 0 ? fleet.submitGroup(groups, ids, fields[0]) : ids.map((id, i) => fleet.submit(id, fields[i]));
-  return orders.map(({ device, command, sensor }, i) => {
-    if (sensor !== undefined) return { device, outcome: outcomes[i] };
+  return orders.map(({ device, command, sensor }, i): Job => {
+    if (sensor !== undefined) return { device, outcome: outcomes[i], transient: true };
     const outcome = outcomes[i].then(async (end) => {
       if (end === 'done') await model.commanded(ids[i], owner, command && plain(command));
       return end;
     });
-    return { device, outcome };
+    return { device, outcome, again: { command: command ?? null } };
   });
 }
 

@@ -19,8 +19,11 @@ export interface Peer {
   admits(certificate: ClientCertificate): boolean;
   /** The CMS has configured the gateway's device. */
   configured(): void;
-  /** These devices have done what request `origin` wanted, after it was answered with 202. */
-  completed(devices: DeviceView[], origin: string): void;
+  /**
+   * These devices have done what request `origin` wanted, after it was answered with 202.
+   * @returns a promise that the CMS knows
+   */
+  completed(devices: DeviceView[], origin: string): Promise<void>;
   /** The CMS made these devices itself, so it need not be told of them. */
   created(devices: DeviceView[]): Promise<void>;
   /** The CMS deleted this device itself. */
@@ -46,7 +49,7 @@ export function anyone(model: Model, clock: Clock, erase: () => Promise<void>): 
     attaching: false,
     admits: () => true,
     configured: () => {},
-    completed: () => {},
+    completed: async () => {},
     created: async () => {},
     deleted: async () => {},
     offered: async () => undefined,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Sqlite from 'better-sqlite3';
@@ -331,6 +331,87 @@ describe('the gateway and its CMS', () => {
     await gateway.join('PAR-0002');
     await cms.until(9);
     assert.deepEqual(cms.steps().slice(7), ['PATCH /devices', 'POST /devices']);
+  });
+
+  describe('54 after a restart, with what was answered with 202', () => {
+    let directory: string;
+    beforeEach(async () => {
+      directory = await mkdtemp(join(tmpdir(), 'reverbere-'));
+    });
+    afterEach(() => rm(directory, { recursive: true }));
+    const data = (name: string) => ({ dataDirectory: join(directory, name) });
+    /** Goes on as if the gateway had been killed at this instant. */
+    const restart = async (gateway: Rig, from: string, to: string) => {
+      const filter = (path: string) => !path.endsWith('.lock');
+      await cp(join(directory, from), join(directory, to), { recursive: true, filter });
+      await gateway.close();
+      return start(data(to));
+    };
+    const override = (gateway: Rig, address: string, value: number, talqRequestId: string) =>
+      gateway.call('POST', '/override-commands', {
+        body: {
+          addresses: [{ resource: 'devices', address }],
+          targetCommand: { state: { name: 'LevelState', value }, cmsRefId: `${value}` },
+        },
+        query: { clientAddress: cms.cmsAddress, talqRequestId },
+      });
+
+    it('gives the lamp the last command when it is back, and tells the CMS once', async () => {
+      let gateway = await attach(data('a'));
+      const controller = await gateway.join('PAR-0001');
+      await cms.until(7);
+      const { address } = cms.received[6].body[0];
+      const { fleet } = gateway.gateway;
+      await gateway.during(
+        () => fleet.controllers.get('PAR-0001')?.online === false,
+        () => controller.drop(),
+      );
+      const ids = [randomUUID(), randomUUID()];
+      for (const [i, value] of [40, 50].entries()) {
+        assert.equal((await gateway.advance(override(gateway, address, value, ids[i]))).status, 202);
+      }
+      gateway = await restart(gateway, 'a', 'b');
+      const back = await gateway.join('PAR-0001');
+      await cms.until(8);
+      const levels = back.commands.filter((one) => one.get(1) === 0).map((one) => one.get(2));
+      assert.deepEqual(levels, [50]);
+      const { method, path, query, body } = cms.received[7];
+      assert.deepEqual([method, path, query.talqOriginRequestId], ['PATCH', '/devices', ids[1]]);
+      assert.equal(body[0].functions[0].targetLightCommand.value.cmsRefId, '50');
+      const file = new Sqlite(join(directory, 'b', 'gateway.db'), { readonly: true });
+      const promised = file.prepare("SELECT count(*) FROM records WHERE key LIKE 'promised/%'").pluck();
+      while (promised.get() !== 0) await new Promise(setImmediate);
+      file.close();
+      await gateway.close();
+      gateway = await start(data('b'));
+      const again = await gateway.join('PAR-0001');
+      await gateway.call('GET', '/devices', asCms());
+      assert.deepEqual([again.commands.length, cms.received.length], [0, 8]);
+    });
+
+    it('only tells the CMS of what the lamp has done already', async () => {
+      let gateway = await attach(data('a'));
+      const controller = await gateway.join('PAR-0001');
+      await cms.until(7);
+      controller.answer = () => undefined;
+      const origin = randomUUID();
+      const answer = override(gateway, cms.received[6].body[0].address, 40, origin);
+      await controller.until(() => controller.commands.length === 1);
+      assert.equal((await gateway.advance(answer)).status, 202);
+      cms.silent = true;
+      controller.answer = () => 0;
+      gateway.now += 5000;
+      gateway.gateway.tick();
+      await cms.until(8);
+      cms.silent = false;
+      gateway = await restart(gateway, 'a', 'b');
+      await cms.until(9);
+      const { method, path, query } = cms.received[8];
+      assert.deepEqual([method, path, query.talqOriginRequestId], ['PATCH', '/devices', origin]);
+      const back = await gateway.join('PAR-0001');
+      await gateway.call('GET', '/devices', asCms());
+      assert.equal(back.commands.length, 0);
+    });
   });
 
   it('needs permission for plain HTTP', async () => {
