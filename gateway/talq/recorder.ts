@@ -70,10 +70,11 @@ export class Recorder {
     logger.track = undefined;
   }
 
-  /** @returns what the logger would record of all attributes now; nothing for a logger of events. */
+  /** @returns what the logger's content is now; nothing for a logger of events, or one without content. */
   snapshot(logger: Logger): ReportEntry[] {
     const { track } = logger;
-    if (!track || track.mode.type === 'EventRecordingMode') return [];
+    // Everything about everybody is what GET /devices is for.
+    if (!track || track.mode.type === 'EventRecordingMode' || !track.mode.content) return [];
     const model = this.options.modelOf(logger.owner);
     return model.devices().flatMap((device) =>
       this.choicesOf(track, device).flatMap(({ spec, attribute }) => {

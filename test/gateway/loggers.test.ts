@@ -614,6 +614,35 @@ describe('what loggers record', () => {
         [20],
       );
     });
+
+    it('tells once that an active period asks for an attribute which has gone, and records nothing then', async () => {
+      const activePeriods = [
+        {
+          name: 'ValueActivePeriod',
+          reference: to(`${lamp}/presence1/presenceStatus`)[0],
+          operator: 'EQ',
+          state: { name: 'BooleanState', value: false },
+        },
+      ];
+      const mode = events('lightStateChange').recordingMode;
+      await create(rig, logger('ruled', { recordingMode: { ...mode, activePeriods } }));
+      await create(rig, logger('log', events('invalidLoggerConfig')));
+      await tell(10, { [K.level]: 10, [K.command]: 10 });
+      // Other firmware, without the presence input.
+      await controller.greet(birth({ 2: '0.2.0' }), undefined);
+      await tell(20, { [K.level]: 20, [K.command]: 20, 15: undefined });
+      await tell(30, { [K.level]: 30, [K.command]: 30, 15: undefined });
+      assert.deepEqual(
+        dataOf(await pulled(rig, 'ruled')).map(({ command }) => command.state.value),
+        [10],
+      );
+      const [entry, ...more] = dataOf(await pulled(rig, 'log'));
+      assert.equal(more.length, 0);
+      assert.equal(entry.eventType, 'invalidLoggerConfig');
+      assert.match(entry.info[0].description, /logger ruled: .*presence1\/presenceStatus/);
+      const [gateway] = (await rig.call('GET', '/devices')).body;
+      assert.equal(entry.srcAddress, gateway.address);
+    });
   });
 
   describe('of attributes by the choice of the gateway', () => {

@@ -9,11 +9,19 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { BirthKey, CommandKind } from '../../firmware/link/messages.ts';
 import { assignment, calendar, level, program, to } from './control-rig.ts';
+import { logger } from './logger-rig.ts';
 import { birth, CMS, Controller, type Reply, Rig, refusalOf } from './rig.ts';
 import { PostgresServer } from './store/postgres-server.ts';
 
 /** Everything that a CMS can read back of what it wrote. */
-const COLLECTIONS = ['/control-programs', '/calendars', '/assign-commands', '/groups'];
+const COLLECTIONS = [
+  '/control-programs',
+  '/calendars',
+  '/assign-commands',
+  '/groups',
+  '/logger-configs/log',
+  '/log-reports/count',
+];
 /** Attributes that are not the field's. */
 const KEPT = [
   'basic/displayName',
@@ -62,6 +70,8 @@ function writes(gateway: string, lamp: string): [method: string, path: string, b
     ['POST', '/groups', [group] as object],
     ['PUT', '/groups/street/members', to(`${lamp}/lampActuator1`) as object],
     ['POST', '/assign-commands', assignment('year', lamp)],
+    ['POST', '/logger-configs', logger('log', { sourceAddresses: { whiteList: to(lamp) } })],
+    ['PUT', '/logger-configs/log', logger('log', { sourceAddresses: { blackList: to(lamp) } })],
     [
       'POST',
       '/override-commands',
