@@ -17,6 +17,8 @@ import type { Command } from './schemas.ts';
 const PREFIX = 'seen/';
 /** ms after the start in which controllers may come back before they count as lost. */
 const GRACE = 300000;
+/** ms for which a controller may be away. */
+const HOLD = 30000;
 /** ms for which a lamp gives the same light until that is where it stays, whatever was commanded; a ramp may be slow. */
 const SETTLED = 300000;
 /** The same while protection says that it can give no more. */
@@ -61,6 +63,8 @@ const RESETS: Record<number, string> = {
 export class Watch {
   private readonly seen = new Map<string, Seen>();
   private readonly endings: (() => void)[] = [];
+  /** Takes the look at a controller that has just gone back. */
+  private readonly holds = new Map<string, () => void>();
 
   constructor(
     private readonly model: Model,
@@ -82,7 +86,7 @@ export class Watch {
       this.fleet.onChange((controller, change) => this.changed(controller, change)),
       this.model.onWrite((device) => this.written(device)),
       this.clock.after(GRACE, () => {
-        for (const controller of this.fleet.controllers.values()) if (!controller.online) this.linked(controller);
+        for (const controller of this.fleet.controllers.values()) if (!controller.online) this.judge(controller);
       }),
     );
     this.fleet.onRoster(() => this.tidy());
@@ -93,7 +97,8 @@ export class Watch {
 
   /** Watches no more; what is lost from here on is lost by closing. */
   close(): void {
-    for (const end of this.endings.splice(0)) end();
+    for (const end of [...this.endings.splice(0), ...this.holds.values()]) end();
+    this.holds.clear();
   }
 
   /** Devices were deleted: what was known of them goes too. */
@@ -111,7 +116,20 @@ export class Watch {
     else if (change === 'report' && controller.state) this.reported(controller, controller.state);
   }
 
+  /** A link that breaks for a moment is no failure: a broker that restarts would raise one for every lamp. */
   private linked(controller: Controller): void {
+    this.holds.get(controller.id)?.();
+    this.holds.delete(controller.id);
+    if (controller.online) this.judge(controller);
+    else
+      this.holds.set(
+        controller.id,
+        this.clock.after(HOLD, () => this.judge(controller)),
+      );
+  }
+
+  private judge(controller: Controller): void {
+    this.holds.delete(controller.id);
     const device = this.model.byId(controller.id);
     if (!device) return;
     const seen = this.of(controller);

@@ -415,23 +415,34 @@ describe('what loggers record', () => {
       assert.equal(more.length, 0);
     });
 
-    it('70 120 a controller that is lost from start to end', async () => {
+    it('70 120 a controller that is lost for 30 s, from start to end, and not one that is back before', async () => {
       await create(rig, logger('log', events('communicationFailure')));
       const known = rig.gateway.fleet.controllers.get('PAR-0001');
-      rig.now += 10000;
-      await rig.during(
-        () => known?.online === false,
-        () => controller.drop(),
-      );
-      rig.now += 50000;
-      await rig.join('PAR-0001', birth({ 11: 1 }), report({ 0: 50, 15: 0 }));
-      const entries = await pulled(rig, 'log');
-      assert.deepEqual(eventsOf(entries), ['+communicationFailure', '-communicationFailure']);
+      const lose = () =>
+        rig.during(
+          () => known?.online === false,
+          () => rig.controllers.at(-1)?.drop(),
+        );
+      const join = () => rig.join('PAR-0001', birth({ 11: 1 }), report({ 0: 50, 15: 0 }));
+      await lose();
+      await pass(rig, 29000);
+      await join();
+      await pass(rig, 60000);
+      assert.deepEqual(await pulled(rig, 'log'), []);
+      await lose();
+      await pass(rig, 30000);
+      assert.deepEqual(eventsOf(await pulled(rig, 'log')), ['+communicationFailure']);
+      await pass(rig, 31000);
+      await join();
       assert.deepEqual(
-        entries.map(({ data }) => [data.srcAddress, data.timestamp, data.startEndFlag]),
+        dataOf(await pulled(rig, 'log')).map(({ srcAddress, timestamp, startEndFlag }) => [
+          srcAddress,
+          timestamp,
+          startEndFlag,
+        ]),
         [
-          [`${lamp}/communication`, time(10), true],
-          [`${lamp}/communication`, time(60), false],
+          [`${lamp}/communication`, time(89), true],
+          [`${lamp}/communication`, time(150), false],
         ],
       );
     });
