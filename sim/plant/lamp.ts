@@ -47,9 +47,19 @@ export interface LampFaults {
   flicker: number;
   /** The dimming input is dead: full light. */
   deaf: boolean;
+  /** Times the reactive power of a sound filter. */
+  reactance: number;
 }
 
-const SOUND: LampFaults = { gear: 'sound', contacts: 'sound', leds: 1, cycle: undefined, flicker: 0, deaf: false };
+const SOUND: LampFaults = {
+  gear: 'sound',
+  contacts: 'sound',
+  leds: 1,
+  cycle: undefined,
+  flicker: 0,
+  deaf: false,
+  reactance: 1,
+};
 
 /** What a meter in front of the lamp sees. */
 export interface Load {
@@ -248,7 +258,7 @@ export class Lamp {
     const { wattage, filter, standby } = this.#options;
     if (!this.closed) return -standby * Math.tan(Math.acos(STANDBY_POWER_FACTOR));
     const voltage = (this.#factor * this.mains.undisturbed(this.world.now)) / this.mains.nominal;
-    return -wattage * filter * voltage * voltage;
+    return -wattage * filter * this.#faults.reactance * voltage * voltage;
   }
 
   /** Something that decides on the power changes. */

@@ -87,7 +87,7 @@ export function measure(
   const { watts, vars, wattHours, varHours } = lamp.load;
   const voltage = mains.voltage(world.now);
   const apparent = Math.hypot(watts, vars);
-  return {
+  const seen: Readings = {
     SupplyVoltage: voltage,
     SupplyCurrent: voltage > 0 ? apparent / voltage : 0,
     ActivePower: watts,
@@ -104,8 +104,9 @@ export function measure(
     get Illuminance() {
       return light?.illuminance;
     },
-    ...given,
   };
+  for (const name in given) Object.defineProperty(seen, name, { value: given[name as keyof Readings] });
+  return seen;
 }
 
 /** Writes a value given in the units of `Readings` as the profile has it; what does not fit is cut off at the limits. */

@@ -195,6 +195,13 @@ describe('broken lamp', () => {
     near(lamp.load.watts, 60, 1e-9);
   });
 
+  it('draws 50.4 var instead of 16.8 when its filter has three times the reactance', () => {
+    const { lamp } = broken();
+    lamp.fail({ reactance: 3 });
+    near(lamp.load.vars, -50.4, 1e-9);
+    near(lamp.load.watts, 60, 1e-9);
+  });
+
   it('goes out for 4 of every 14 minutes, and draws 10/14 of 60 Wh plus 4/14 of 0.4 in an hour of that', () => {
     const { world, lamp } = broken();
     lamp.fail({ cycle: { lit: 600_000, dark: 240_000 } });
