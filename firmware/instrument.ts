@@ -100,6 +100,7 @@ export class Instrument implements MonitorOwner {
       this._counters.values[Counter.SupplyLosses]++;
       this.happened(EventCode.SupplyLoss, Phase.Start, undefined, 0, undefined, this._counters.values[STORED_AT]);
       this.happened(EventCode.SupplyLoss, Phase.End, undefined);
+      this._counters.save();
     }
   }
 
@@ -130,6 +131,13 @@ export class Instrument implements MonitorOwner {
     const columns = recorder as number[];
     const places = limits as number[];
     if (places.length % LIMIT > 0) return AckCode.Malformed;
+    for (let at = 1; at < places.length; at += LIMIT) {
+      const unit = places[at];
+      const code = places[at - 1];
+      if (code < EventCode.Limit || unit < 0 || (unit !== CONTROLLER && unit >= this._owner.meters.count)) {
+        return AckCode.Malformed;
+      }
+    }
     if (columns.length > 0 && !(columns[0] >= 60 && 86400 % columns[0] === 0)) return AckCode.Malformed;
     if (places.length > LIMIT * MOST_LIMITS || columns.length > MOST_COLUMNS + 1) return AckCode.TooLarge;
     this.faults.setLimits(places);
@@ -267,6 +275,8 @@ export class Instrument implements MonitorOwner {
       now.factor,
       this.sample(LogColumn.Temperature),
     ];
+    // The inputs tell of it as it comes.
+    if (code === EventCode.SupplyLoss && phase === Phase.Start && first === undefined) event.push(1);
     if (first !== undefined) event.push(first, second);
     if (this._told) this._told.happened(event);
   }
@@ -285,7 +295,7 @@ export class Instrument implements MonitorOwner {
   /** @returns by `Counter` */
   told(): readonly (number | null)[] {
     this._count();
-    return this._counters.told();
+    return this._counters.kept();
   }
 
   /** @returns [`EventCode`, unit or undefined, …] of what holds now */

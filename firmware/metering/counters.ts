@@ -22,7 +22,7 @@ const HOUR = 3600000;
 /** Energies are kept in steps of 0.1 W * 1 ms, so that no count rounds; a report tells steps of 0.1 Wh. */
 const STEPS = 3600000;
 /** 0.1 W: more than the measured power is believed of a meter's register; and Wh that a coarse register may be late. */
-const MARGIN = 1000;
+const MARGIN = 5000;
 const COARSE = 200;
 /** ms for which a register's leap is believed when nobody knows how long the controller was off. */
 const LONG_OFF = 30 * 24 * HOUR;
@@ -43,14 +43,16 @@ export class Counters {
   readonly values = new Float64Array(PLACES);
   /** Uptime of the latest record. */
   saved = 0;
+  /** What the latest record holds, by `Counter`: reports tell that, so that no power cut takes back what was told. */
+  private _kept: Float64Array | undefined;
   private _seen = 0;
   private _light = 0;
   private _power = 0;
   private _reactive = 0;
   private _apparent = 0;
-  /** A meter says what is drawn; and it has said so in this boot. */
+  /** A meter says what is drawn; and uptime at which its register was read, in this boot. */
   private _measured = 0;
-  private _met = 0;
+  private _read: number | undefined;
   /** Energy by power since the register was read. */
   private _since = 0;
 
@@ -70,6 +72,12 @@ export class Counters {
       this.stored = true;
     }
     this.values[Counter.Source] = source;
+    if (_ring) this._keep(new Float64Array(REGISTER));
+  }
+
+  private _keep(kept: Float64Array): void {
+    this._kept = kept;
+    kept.set(this.values.subarray(0, REGISTER));
   }
 
   /**
@@ -119,22 +127,30 @@ export class Counters {
     const wh = register - before;
     const time = this._clock.time();
     const then = values[STORED_AT];
-    // How long the controller was off, as far as anybody knows.
-    const away = time !== undefined && then <= time ? time - then : LONG_OFF;
-    const off = this._met ? 0 : away * (active + MARGIN);
+    // For how long nobody read it: the controller was off, as far as anybody knows, or the meter did not answer.
+    let away = time !== undefined && then <= time ? time - then : LONG_OFF;
+    if (this._read !== undefined) away = this._seen - this._read;
     // The first register ever counts from here; so does another meter's.
-    if (wh >= 0 && wh <= ((this._since + off) * 1.5) / STEPS / 10 + COARSE)
+    if (wh >= 0 && wh <= (away * (active + MARGIN) * 1.5) / STEPS / 10 + COARSE)
       values[Counter.ActiveEnergy] += wh * 10 * STEPS;
     else if (before >= 0) values[Counter.ActiveEnergy] += this._since;
     values[REGISTER] = register;
-    this._met = 1;
+    this._read = this._seen;
     this._since = 0;
   }
 
-  /** @returns the counters as a report tells them; null: nobody counts that */
+  /** @returns the counters as they were in the latest record, for reports; as they are where there are no records */
+  kept(): (number | null)[] {
+    return this._tell(this._kept || this.values);
+  }
+
+  /** @returns the counters in steps of the wire, as they are; null: nobody counts that */
   told(): (number | null)[] {
+    return this._tell(this.values);
+  }
+
+  private _tell(values: Float64Array): (number | null)[] {
     const told: (number | null)[] = [];
-    const values = this.values;
     const computed = values[Counter.Source] === EnergySource.Computed;
     for (let counter = 0; counter < REGISTER; counter++) {
       const value = Math.floor(values[counter] / stepOf(counter));
@@ -146,7 +162,7 @@ export class Counters {
 
   /** Sets a counter as `told` tells it, and keeps it. @returns what it was */
   preset(counter: number, value: number): number {
-    const before = this.told()[counter] || 0;
+    const before = Math.floor(this.values[counter] / stepOf(counter));
     this.values[counter] = value * stepOf(counter);
     this.save();
     return before;
@@ -157,7 +173,10 @@ export class Counters {
     const now = this._clock.time();
     if (now !== undefined) this.values[STORED_AT] = now;
     this.saved = this._clock.uptime();
-    if (this._ring) this._ring.write(new Uint8Array(this.values.buffer));
+    if (!this._ring) return;
+    this._ring.write(new Uint8Array(this.values.buffer));
+    // Also when flash does not take it: nothing better will come.
+    this._keep(this._kept as Float64Array);
   }
 }
 

@@ -81,8 +81,9 @@ export class LampMonitor {
   /** 1: this was done since the last change, and since the last switching. */
   private _learned = 0;
   private _switched = 0;
-  /** Bad switch cycles in a row, negative: good ones. */
-  private _stuck = 0;
+  /** Times in a row that power did not follow the relay when it opened and when it closed, negative: that it did. */
+  private _welded = 0;
+  private _open = 0;
   /** The light of a level that deviates, 0: none; and 0 when full light was seen to be right. */
   private _wrong = 0;
   private _full = 1;
@@ -156,7 +157,8 @@ export class LampMonitor {
     const power = reading.power;
     const known = this._supply(reading.voltage, now) && !ramping && power !== undefined;
     const standby = type[LampItem.Standby] || 0;
-    const most = standby + Math.max(LIT, (type[LampItem.Wattage] || 0) / 10);
+    // Gear whose dim wires are let go or at their minimum may draw no more than 10 %.
+    const most = standby + Math.max(LIT, (type[LampItem.Wattage] || 0) / 20);
     const off = this._light === 0;
     const warm = now >= START && now - this._on >= (type[LampItem.WarmUp] || 0);
     let unexpected: number | undefined;
@@ -171,10 +173,13 @@ export class LampMonitor {
       if (!this._switched && now - this._changed >= SWITCHED) {
         const current = reading.current;
         const bad = off ? power > most : power < NOTHING && current !== undefined && current < NO_CURRENT;
-        const stuck = bad ? Math.max(1, this._stuck + 1) : Math.min(-1, this._stuck - 1);
+        const before = off ? this._welded : this._open;
+        const stuck = bad ? Math.max(1, before + 1) : Math.min(-1, before - 1);
         this._switched = 1;
-        this._stuck = stuck;
-        if (stuck >= STUCK || stuck <= -FREE) faults.judge(EventCode.RelayFailure, bad ? 1 : 0);
+        if (off) this._welded = stuck;
+        else this._open = stuck;
+        if (stuck >= STUCK) faults.judge(EventCode.RelayFailure, 1);
+        else if (this._welded <= -FREE && this._open <= -FREE) faults.judge(EventCode.RelayFailure, 0);
       }
       if (off) unexpected = power > most ? 1 : power < OFF + standby ? 0 : undefined;
       else if (warm && now - this._changed >= REST) this._judge(power, reading.factor, now);
@@ -212,7 +217,10 @@ export class LampMonitor {
     const light = this._light;
     const type = this._type;
     const expected = this.power(light);
-    const dead = power < Math.max(LEAST, (expected || 0) / 5) ? 1 : 0;
+    // Of a small lamp at a low level 2 W may be more than it ever draws.
+    const floor =
+      expected === undefined ? (LEAST * light) / 100 : Math.max(expected / 5, Math.min(LEAST, expected / 2));
+    const dead = power < floor ? 1 : 0;
     faults.judge(EventCode.LampFailure, dead);
     this._cycle(dead, now);
     this._flicker(power, now);
@@ -296,5 +304,8 @@ export class LampMonitor {
 const FAULTY =
   (1 << EventCode.LampFailure) |
   (1 << EventCode.RelayFailure) |
+  (1 << EventCode.LampPowerTooLow) |
+  (1 << EventCode.LampPowerTooHigh) |
+  (1 << EventCode.DimmingFailure) |
   (1 << EventCode.CyclingFailure) |
   (1 << EventCode.Flicker);
