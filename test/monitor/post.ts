@@ -1,0 +1,86 @@
+/** The far end of a controller's connection: takes its messages, acknowledges them, and sends orders, with other people's codecs. */
+import { decode, Encoder } from 'cbor-x';
+import mqttPacket from 'mqtt-packet';
+import { CommandKey, type CommandKind, TimeKey } from '../../firmware/link/messages.ts';
+import type { World } from '../../sim/clock.ts';
+import { type Dial, dialPipe, type FarEnd } from '../../sim/network.ts';
+
+/** A message that a controller published. */
+export interface Letter {
+  /** ms of the world at which it arrived. */
+  at: number;
+  /** The topic's last level. */
+  leaf: string;
+  /** As cbor-x reads it: maps are objects with text keys. */
+  body: unknown;
+}
+
+const encoder = new Encoder({ mapsAsObjects: false, useRecords: false });
+const NUMBERED = { messageId: 1 };
+
+export class Post {
+  readonly dial: Dial;
+  /** What happens to each message when it comes. */
+  onLetter: (letter: Letter) => void = () => {};
+  /** What the controller is told after each connection, ms UTC; undefined: no time. */
+  now: () => number | undefined = () => undefined;
+  #end: FarEnd | undefined;
+  #number = 0;
+
+  constructor(
+    private world: World,
+    private id: string,
+    latency = 10,
+  ) {
+    this.dial = dialPipe(world, (end) => this.#accept(end), latency);
+  }
+
+  /** Sends what time it is, as the gateway does. */
+  tellTime(time: number): void {
+    const message = new Map([
+      [TimeKey.Seconds, Math.floor(time / 1000)],
+      [TimeKey.Milliseconds, Math.floor(time % 1000)],
+    ]);
+    this.#send('time', message, 0);
+  }
+
+  /** @param items by `CommandKey` */
+  command(kind: CommandKind, items: [CommandKey, unknown][] = []): void {
+    const head: [CommandKey, unknown][] = [
+      [CommandKey.Number, ++this.#number],
+      [CommandKey.Kind, kind],
+    ];
+    this.#send('cmd', new Map([...head, ...items]), 1);
+  }
+
+  #send(leaf: string, message: Map<number, unknown>, qos: 0 | 1): void {
+    const topic = `rvb1/${this.id}/${leaf}`;
+    const payload = Buffer.from(encoder.encode(message));
+    const packet = { cmd: 'publish', topic, payload, qos, dup: false, retain: false, ...NUMBERED } as const;
+    this.#end?.write(mqttPacket.generate(packet));
+  }
+
+  #accept(end: FarEnd): void {
+    this.#end = end;
+    const parser = mqttPacket.parser({ protocolVersion: 4 });
+    const answer = (packet: mqttPacket.Packet) => end.write(mqttPacket.generate(packet));
+    parser.on('packet', (packet) => {
+      if (packet.cmd === 'connect') answer({ cmd: 'connack', returnCode: 0, sessionPresent: false });
+      else if (packet.cmd === 'pingreq') answer({ cmd: 'pingresp' });
+      else if (packet.cmd === 'subscribe') {
+        const { messageId, subscriptions } = packet;
+        answer({ cmd: 'suback', messageId, granted: subscriptions.map(({ qos }) => qos) });
+        const time = this.now();
+        if (time !== undefined) this.tellTime(time);
+      } else if (packet.cmd === 'publish') {
+        if (packet.qos > 0) answer({ cmd: 'puback', messageId: packet.messageId });
+        const leaf = packet.topic.slice(`rvb1/${this.id}/`.length);
+        this.onLetter({ at: this.world.now, leaf, body: decode(packet.payload as Buffer) });
+      }
+    });
+    parser.on('error', (error) => {
+      throw error;
+    });
+    end.onData = (data) => parser.parse(Buffer.from(data));
+  }
+}
