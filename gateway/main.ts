@@ -20,7 +20,7 @@ import { CmsClient } from './talq/cms-client.ts';
 import { EventFeed } from './talq/feed.ts';
 import { tellFieldEvents } from './talq/field-events.ts';
 import { Groups } from './talq/groups.ts';
-import { watchedLamp } from './talq/lamp-types.ts';
+import { LampFits, watchedLamp } from './talq/lamp-types.ts';
 import { Library } from './talq/library.ts';
 import { Loggers } from './talq/loggers.ts';
 import { Model } from './talq/model.ts';
@@ -131,6 +131,11 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     monitors.lampOf = (device) => watchedLamp(types, device);
     types.changed = () => monitors.bringAll();
     const promises = new Promises(store, log);
+    const fits = new LampFits(model, types, feed, clock);
+    types.changed = () => {
+      monitors.bringAll();
+      fits.lookAll();
+    };
     const forget = async (owner?: string): Promise<void> => {
       await loggers.forget(owner);
       await packages?.forget(owner);
@@ -141,6 +146,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       await types.forget(owner);
       timetables.bringAll();
       monitors.bringAll();
+      fits.lookAll();
     };
     const services = () => describeServices(limitsOf(fleet), dayOffset, packages !== undefined);
     for (const { uri, certificate } of options.cms ?? []) {

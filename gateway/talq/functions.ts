@@ -240,6 +240,7 @@ function actuator(birth: Birth): AttributeSpec[] {
     event('calendarChange'),
     event('invalidCalendar'),
     event('invalidProgram'),
+    event('invalidLampType'),
   ];
 }
 

@@ -452,6 +452,10 @@ export class Model {
   async drop(device: DeviceView, values: { functionId: string; name: string }[]): Promise<void> {
     for (const { functionId, name } of values) delete this.valuesOf(device, functionId)[`${functionId}/${name}`];
     await Promise.all([this.save(device.controller?.id), device.controller ? undefined : this.seat.save()]);
+    this.tell(
+      device,
+      values.map(({ functionId, name }) => `${functionId}/${name}`),
+    );
   }
 
   /** @returns whether a CMS wrote the value that an attribute has. */

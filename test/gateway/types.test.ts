@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { Decoder } from 'cbor-x';
 import { CommandKind, EventCode, Quantity } from '../../firmware/link/messages.ts';
 import { to } from './control-rig.ts';
+import { create, dataOf, EVENTS, eventsOf, logger, pulled } from './logger-rig.ts';
 import { describeAttribute, mandatoryAttributes, propertiesOfType } from './oas.ts';
 import { birth, type Controller, Rig, refusalOf } from './rig.ts';
 import { TestCms } from './test-cms.ts';
@@ -426,6 +427,29 @@ describe('TALQ lamp types and the lamps that follow them', () => {
     await rig.call('POST', '/luminaire-types', { body: [{ address: 'lum', name: 'L', powerConsumption: 88 }] });
     await assign('luminaire-types', 'lum', lamp);
     assert.equal((await told(6))?.[0], 880);
+  });
+
+  it('146 raises invalidLampType of a lamp whose type asks for light that its controller does not make', async () => {
+    const fits = { address: 'fits', name: 'F', controlType: '1-10V', minLightOutput: 10, virtualLightOutput: 100 };
+    const dim = { ...fits, address: 'dim', virtualLightOutput: 80, cloType: 'controller' };
+    const entries = [{ operatingHours: 0, percentage: 80 }];
+    await rig.call('POST', '/lamp-types', { body: [fits, { ...dim, lumenDepreciationCurve: { entries } }] });
+    await create(
+      rig,
+      logger('log', { recordingMode: { ...EVENTS, sourceEvents: { whiteList: ['invalidLampType'] } } }),
+    );
+    const invalid = async () => (await rig.call('GET', `/devices/${lamp}/lampActuator1/invalidLampType`)).body.value;
+    await assign('lamp-types', 'fits', lamp);
+    assert.equal(await invalid(), undefined);
+    await assign('lamp-types', 'dim', lamp);
+    assert.equal(await invalid(), true);
+    await rig.call('PUT', '/lamp-types/dim', { body: { ...dim, virtualLightOutput: 100 } });
+    assert.equal(await invalid(), false);
+    const told = await pulled(rig, 'log');
+    assert.deepEqual(eventsOf(told), ['+invalidLampType', '-invalidLampType']);
+    const [{ info, srcAddress }] = dataOf(told);
+    assert.equal(srcAddress, `${lamp}/lampActuator1`);
+    assert.match(info[0].description, /virtualLightOutput, lumenDepreciationCurve\.$/);
   });
 
   it('146 tells it again to a controller that was born with something else', async () => {
