@@ -179,6 +179,14 @@ const later = (ms) => new Promise((resolve) => setTimeout(resolve, ms).unref());
 /** Bytes of a request to read registers. Source: MODBUS over Serial Line V1.02 §2.5.1. */
 const REQUEST = 8;
 
+/** @returns input registers of an SDM120 in front of a lamp of 60 W: V, A, W, VA, var, power factor, Hz, kWh */
+function healthyLamp() {
+  const registers = Buffer.alloc(400);
+  const values = { 0: 230, 6: 0.27, 12: 60, 18: 62, 24: -7, 30: 0.97, 70: 50, 72: 123.4 };
+  for (const [register, value] of Object.entries(values)) registers.writeFloatBE(value, 2 * register);
+  return registers;
+}
+
 /** A broker on a free port and, where socat is installed, a Modbus meter behind a pty. */
 async function openPeers(serial) {
   const broker = await Aedes.createBroker();
@@ -190,7 +198,7 @@ async function openPeers(serial) {
       asked += length;
       if (asked >= 2 * REQUEST) metered();
     });
-    new jsmodbus.server.RTU(socket, { input: Buffer.alloc(400), holding: Buffer.alloc(400) });
+    new jsmodbus.server.RTU(socket, { input: healthyLamp(), holding: Buffer.alloc(400) });
     socket.on('error', () => {});
   });
   for (const server of [mqtt, meter]) await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));

@@ -82,10 +82,11 @@ export class Faults {
       const quantity = (code - EventCode.Limit) >> 2;
       wait = quantity === Quantity.SupplyVoltage ? SUPPLY : quantity === Quantity.Temperature ? TEMPERATURE : OTHER;
     }
-    if (now - times[place] < wait || (bad && times[last] > 0 && now - times[last] < PAUSE)) {
+    if (now - times[place] < wait) {
       this.pending = 1;
       return;
     }
+    if (bad && times[last] > 0 && now - times[last] < PAUSE) return;
     times[place] = 0;
     if (bad) times[last] = now;
     this._set(place, bad);

@@ -185,7 +185,8 @@ export class LampMonitor {
       else if (warm && now - this._changed >= REST) this._judge(power, reading.factor, now);
     }
     faults.judge(EventCode.LampUnexpectedOn, unexpected);
-    if (this._sag > 0) return SAG_PACE;
+    // What lasts longer is no sag: the limits of the voltage tell it.
+    if (this._sag > 0 && now - this._sag < WINDOW) return SAG_PACE;
     if (this._until > now) return FLICKER_PACE;
     return faults.pending ? PACE : 0;
   }
