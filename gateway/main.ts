@@ -129,7 +129,6 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     });
     const monitors = new Monitors(model, fleet, log);
     monitors.lampOf = (device) => watchedLamp(types, device);
-    types.changed = () => monitors.bringAll();
     const promises = new Promises(store, log);
     const fits = new LampFits(model, types, feed, clock);
     types.changed = () => {
