@@ -92,7 +92,14 @@ describe('npm start', function () {
   it('bootstraps with a CMS, and is what it was after SIGKILL and a start with the same data', async () => {
     const directory = mkdtempSync(join(tmpdir(), 'street-'));
     const told: string[] = [];
-    const cms = new BenchCms({ tell: (line) => told.push(line) });
+    const resets = new Set<string>();
+    const cms = new BenchCms({
+      tell: (line) => told.push(line),
+      report: (_logger, { data }) => {
+        if (data.eventType === 'deviceReset' && data.startEndFlag === undefined)
+          resets.add(data.srcAddress.split('/')[0]);
+      },
+    });
     await cms.server.listen(0);
     const flags = ['--lamps', '2', '--cms', cms.server.uri, '--insecure-http', '--data', directory, '--speed', '1'];
     let bench = new Bench('--port', '0', ...flags);
@@ -141,6 +148,13 @@ describe('npm start', function () {
     await cms.ask(gateway, 'POST', 'assign-commands', { addresses: to(second), entity });
     const targetCommand = { state: { name: 'LevelState', value: 30 }, cmsRefId: 'kept' };
     await cms.ask(gateway, 'POST', 'override-commands', { addresses: to(first), targetCommand });
+    await cms.ask(gateway, 'POST', 'logger-configs', {
+      address: 'resets',
+      ownerCMS: cms.cmsAddress,
+      sourceAddresses: { blackList: [] },
+      recordingMode: { type: 'EventRecordingMode', sourceEvents: { whiteList: ['deviceReset'] } },
+      reportingMode: { type: 'ImmediateReportingMode', delay: 0 },
+    });
     // Acknowledged is kept, also when the process ends at once.
     bench.child.kill('SIGKILL');
     await bench.ended;
@@ -156,6 +170,7 @@ describe('npm start', function () {
     await until(async () => (await reset(first)) && (await reset(second)), 15_000);
     await until(async () => (await read(first, 'lampActuator1/actualLightState')).value === 30, 3000);
     await until(async () => (await read(second, 'lampActuator1/actualLightState')).value === 50, 3000);
+    await until(async () => resets.has(first.address) && resets.has(second.address), 15_000);
     assert.equal((await read(first, 'lampActuator1/feedbackLightCommand')).cmsRefId, 'kept');
     assert.equal(await read(second, 'lampActuator1/calendarID'), 'year');
     assert.equal(await read(second, 'time/timeZone'), 'Etc/GMT+5');
