@@ -5,6 +5,7 @@ import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
+import Fastify from 'fastify';
 import { Leaf, TOPIC_ROOT } from '../firmware/link/messages.ts';
 import { type Gateway, startGateway } from '../gateway/main.ts';
 import { openSqliteStore } from '../gateway/store/sqlite.ts';
@@ -28,6 +29,7 @@ export const gateway: Part = {
     try {
       await measure(directory, say);
       await measureLogs(join(directory, 'logs'), say);
+      await measureCms(join(directory, 'cms'), say);
     } finally {
       await rm(directory, { recursive: true });
     }
@@ -144,6 +146,54 @@ async function measureWrites(running: Gateway, field: Field, devices: Device[], 
   say('calendar for that group, until all have it', seconds(answered + rest));
   const worst = await timed(() => ask(running, 'GET', '/devices/count'));
   say('GET /devices/count just after', `${worst.toFixed(1)} ms`);
+}
+
+/** A CMS is attached, and all controllers come at once: until it knows every one. */
+async function measureCms(dataDirectory: string, say: Say): Promise<void> {
+  const server = Fastify({ bodyLimit: 100000000, forceCloseConnections: true });
+  let known = 0;
+  const gatewayAddress = randomUUID();
+  server.all('/*', async (request, reply) => {
+    const devices = request.body as Device[];
+    const [own] = Array.isArray(devices) ? devices : [];
+    const introduced = request.method === 'POST' && own?.address === '00000000-0000-0000-0000-000000000000';
+    if (introduced) {
+      const address = (value: string) => ({ type: 'AttributeString', value });
+      const addresses = { gatewayAddress: address(gatewayAddress), cmsAddress: address(CMS) };
+      const functions = [{ id: 'gateway', type: 'GatewayFunction', ...addresses }];
+      return reply.code(201).send([{ ...own, address: gatewayAddress, functions }]);
+    }
+    if (request.method === 'POST' && own?.address !== undefined) known += devices.length;
+    return reply.code(request.method === 'POST' ? 201 : 200).send(request.body ?? []);
+  });
+  const uri = await server.listen({ host: '127.0.0.1', port: 0 });
+  let now = Date.now();
+  const log: string[] = [];
+  const running = await startGateway({
+    port: 0,
+    dataDirectory,
+    cms: [{ uri }],
+    insecureHttp: true,
+    now: () => now,
+    log: (line) => log.push(line),
+  });
+  try {
+    await until(() => {
+      // The bootstrap waits for a minute that the CMS configures the gateway.
+      now += 1000;
+      running.tick();
+      return log.some((line) => line.includes('attached to CMS'));
+    });
+    const start = performance.now();
+    await born(running);
+    await until(() => known >= CONTROLLERS);
+    say('10,000 births with a CMS, until it knows all', seconds(performance.now() - start));
+    const again = await timed(() => each(running, Leaf.Birth, BIRTH));
+    say('10,000 births that tell nothing new', seconds(again));
+  } finally {
+    await running.close();
+    await server.close();
+  }
 }
 
 /** A logger of one value of each controller, period by period, in the store alone. */
