@@ -36,6 +36,8 @@ export interface ServerTls {
 export class CmsServer {
   /** Base URI; empty until it listens. */
   uri = '';
+  /** Version of TALQ that its answers are in. */
+  version = VERSION;
   private app: FastifyInstance | undefined;
 
   /**
@@ -91,7 +93,7 @@ export class CmsServer {
       return reply;
     }
     const [status, body] = answered;
-    reply.code(status).header('talq-api-version', VERSION);
+    reply.code(status).header('talq-api-version', this.version);
     return body === undefined ? reply.send() : reply.type('application/json').send(JSON.stringify(body));
   }
 }

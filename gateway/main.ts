@@ -147,7 +147,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       monitors.bringAll();
       fits.lookAll();
     };
-    const services = () => describeServices(limitsOf(fleet), dayOffset, packages !== undefined);
+    const services = (minor: number) => describeServices(limitsOf(fleet), dayOffset, packages !== undefined, minor);
     for (const { uri, certificate } of options.cms ?? []) {
       const connection = new CmsClient(tls?.client());
       tls?.keys.onRenewal(() => connection.useTls(tls.client()));

@@ -48,6 +48,7 @@ import { describeServices, limitsOf } from './services.ts';
 import type { Timetables } from './timetables.ts';
 import { addTypeRoutes } from './type-api.ts';
 import type { TypeLibrary } from './type-library.ts';
+import { adaptedTo, type Described } from './versions.ts';
 import { emptyPlan, merge, type Plan, planAttribute, planDevice, planFunction, type Writer } from './writes.ts';
 
 /** Where the API is. */
@@ -487,16 +488,7 @@ function count(request: FastifyRequest, reply: FastifyReply, value: number): Fas
   return reply.type('text/plain; charset=utf-8').send(String(value));
 }
 
-/** MINOR of the version that brought a function. Source: TALQ 2.7.1 data model, x-talq-new-in of each function. */
-const SINCE: Record<string, number> = {
-  TimeFunction: 4,
-  LuminaireAssetFunction: 5,
-  DriverAssetFunction: 5,
-  ControllerAssetFunction: 5,
-};
-
 /** @returns a device or a class without what the caller's version does not know. */
-function adapted<T extends { functions: { type: string }[] }>(request: FastifyRequest, owner: T): T {
-  if (request.minor >= 5) return owner;
-  return { ...owner, functions: owner.functions.filter(({ type }) => (SINCE[type] ?? 0) <= request.minor) };
+function adapted<T extends Described>(request: FastifyRequest, owner: T): T {
+  return adaptedTo(request.minor, owner);
 }

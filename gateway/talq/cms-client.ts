@@ -7,7 +7,7 @@ import { Agent as TlsAgent, request as tlsRequest } from 'node:https';
 import type { ConnectionOptions, SecureContextOptions } from 'node:tls';
 import { promisify } from 'node:util';
 import { gunzip, inflate } from 'node:zlib';
-import { VERSION } from './protocol.ts';
+import { MINOR, VERSION } from './protocol.ts';
 
 /** ms of real time until a connection stands, and for one request as a whole. */
 export const CONNECT_TIME = 10000;
@@ -37,6 +37,8 @@ export interface ClientTls extends SecureContextOptions {
 }
 
 export class CmsClient {
+  /** What the CMS speaks, as its last answer said. */
+  version = VERSION;
   private readonly plain = new Agent({ keepAlive: true, maxSockets: MOST_SOCKETS });
   private secure: TlsAgent;
   private readonly stopping = new AbortController();
@@ -48,6 +50,11 @@ export class CmsClient {
     private readonly requestTime = REQUEST_TIME,
   ) {
     this.secure = agentOf(tls);
+  }
+
+  /** MINOR of what both sides speak. */
+  get minor(): number {
+    return Math.min(Number(this.version.split('.')[1]), MINOR);
   }
 
   /** New connections use these keys and authorities. */
@@ -97,6 +104,8 @@ export class CmsClient {
     const end = AbortSignal.timeout(this.requestTime);
     try {
       const answer = await this.send(method, url, body, AbortSignal.any([this.stopping.signal, end]));
+      const spoken = answer.headers['talq-api-version'];
+      if (typeof spoken === 'string' && /^2\.\d{1,4}\.\d{1,4}$/.test(spoken)) this.version = spoken;
       const text = await readText(answer, 2 * body.length + this.longestExtra);
       return { status: answer.statusCode ?? 0, location: answer.headers.location, text };
     } catch (error) {
@@ -115,7 +124,7 @@ export class CmsClient {
       headers: {
         ...(body.length > 0 ? { 'content-type': 'application/json' } : {}),
         'content-length': body.length,
-        'talq-api-version': VERSION,
+        'talq-api-version': this.minor < MINOR ? this.version : VERSION,
         ...(secure ? {} : { 'cache-control': 'no-transform' }),
       },
     };

@@ -14,8 +14,10 @@ import { type CmsClient, CmsError } from './cms-client.ts';
 import { GATEWAY_CLASS } from './functions.ts';
 import { type DeviceView, type Model, NIL, type Seat } from './model.ts';
 import type { Peer } from './peers.ts';
-import type { Service } from './schemas.ts';
+import { MINOR } from './protocol.ts';
+import type { Device, DeviceClass, Service } from './schemas.ts';
 import type { ControllerType } from './types.ts';
+import { adaptedTo, TYPES_SINCE } from './versions.ts';
 
 /** ms between two attempts to attach. */
 const ATTACH_PERIOD = 30000;
@@ -47,6 +49,8 @@ interface CmsRecord {
   types?: Record<string, string>;
   /** Subject of the client certificate that the CMS came with first. */
   certificate?: string;
+  /** MINOR of the version in which it was told everything. */
+  minor?: number;
 }
 
 export interface ConnectionOptions {
@@ -60,7 +64,8 @@ export interface ConnectionOptions {
   store: Store;
   clock: Clock;
   client: CmsClient;
-  services(): Service[];
+  /** @param minor of the version that the CMS speaks */
+  services(minor: number): Service[];
   /** Forgets everything of the CMS with this cmsAddress but the connection. */
   forget(cmsAddress: string): Promise<void>;
   /** The bootstrap has ended well. */
@@ -109,6 +114,8 @@ export class CmsConnection implements Peer, Seat {
     const single = earlier?.cmsUri === cmsUri ? earlier : undefined;
     const stored = (records.get(this.key) as unknown as CmsRecord | undefined) ?? single;
     if (stored) this.record = { ...this.fresh(), ...stored };
+    const { minor = MINOR } = this.record;
+    if (minor < MINOR) this.options.client.version = `2.${minor}.0`;
     const announced = (await this.announced.load()) as Map<string, unknown> as Map<string, string>;
     this.record.devices = { ...stored?.devices, ...Object.fromEntries(announced) };
     if (!single) return;
@@ -318,12 +325,12 @@ export class CmsConnection implements Peer, Seat {
     this.checkFree(gatewayAddress, cmsAddress);
     this.record.gatewayAddress = gatewayAddress;
     this.record.cmsAddress = cmsAddress;
-    const own = model.classes().filter((entry) => entry.name === GATEWAY_CLASS);
+    const own = this.classes().filter((entry) => entry.name === GATEWAY_CLASS);
     await this.post('device-classes', own);
     this.record.classes = [GATEWAY_CLASS];
-    await this.request('PATCH', `devices/${gatewayAddress}`, model.toDevice(model.gatewayDevice()));
+    await this.request('PATCH', `devices/${gatewayAddress}`, this.toDevice(model.gatewayDevice()));
     await this.pause(CONFIGURATION_TIME, () => this.configuredAlready || generation !== this.generation, true);
-    const services = this.options.services();
+    const services = this.options.services(this.minor);
     await this.request('POST', 'services', services);
     this.record.services = JSON.stringify(services);
     await this.announceClasses(true);
@@ -345,6 +352,29 @@ export class CmsConnection implements Peer, Seat {
     if (others.some((seat) => seat.gatewayAddress === gatewayAddress) || model.find(gatewayAddress)) {
       throw new CmsError(`it calls this gateway ${gatewayAddress}, which is something else already`, 200);
     }
+  }
+
+  private get minor(): number {
+    return this.options.client.minor;
+  }
+
+  private classes(): DeviceClass[] {
+    return this.model.classes().map((one) => adaptedTo(this.minor, one));
+  }
+
+  private toDevice(view: DeviceView): Device {
+    return adaptedTo(this.minor, this.model.toDevice(view));
+  }
+
+  /** A CMS that speaks another version than before is told everything as that version has it. */
+  private adapt(): void {
+    const { record, minor } = this;
+    if (record.minor !== undefined && record.minor !== minor) {
+      this.log(`it speaks 2.${minor} now, 2.${record.minor} before`);
+      record.classes = [];
+      for (const address of Object.keys(record.devices)) record.devices[address] = '';
+    }
+    record.minor = minor;
   }
 
   private introduction() {
@@ -369,7 +399,7 @@ export class CmsConnection implements Peer, Seat {
   }
 
   private news(): boolean {
-    if (this.record.services !== JSON.stringify(this.options.services())) return true;
+    if (this.record.services !== JSON.stringify(this.options.services(this.minor))) return true;
     if (this.changedTypes().length > 0 || this.gone().length > 0) return true;
     return this.model.devices().some((view) => this.record.devices[view.address] !== view.className);
   }
@@ -377,6 +407,7 @@ export class CmsConnection implements Peer, Seat {
   /** Classes and types before the first device that uses them, then new devices, then those whose class has changed. */
   private async announce(): Promise<void> {
     const { model } = this;
+    this.adapt();
     await this.announceServices();
     await this.announceTypes();
     await this.withdraw();
@@ -389,7 +420,7 @@ export class CmsConnection implements Peer, Seat {
       const some = fresh.slice(i, i + MOST_DEVICES);
       await this.post(
         'devices',
-        some.map((view) => model.toDevice(view)),
+        some.map((view) => this.toDevice(view)),
       );
       await this.note(some);
     }
@@ -398,7 +429,7 @@ export class CmsConnection implements Peer, Seat {
       await this.request(
         'PATCH',
         'devices',
-        some.map((view) => model.toDevice(view)),
+        some.map((view) => this.toDevice(view)),
       );
       await this.note(some);
     }
@@ -451,7 +482,7 @@ export class CmsConnection implements Peer, Seat {
 
   /** Limits follow from the controllers in the field, and change with them. */
   private async announceServices(): Promise<void> {
-    const services = this.options.services();
+    const services = this.options.services(this.minor);
     const text = JSON.stringify(services);
     if (this.record.services === text) return;
     try {
@@ -466,6 +497,7 @@ export class CmsConnection implements Peer, Seat {
   }
 
   private changedTypes(): ControllerType[] {
+    if (this.minor < TYPES_SINCE) return [];
     return this.model.ownTypes.list().filter((type) => this.record.types?.[type.address] !== JSON.stringify(type));
   }
 
@@ -489,7 +521,7 @@ export class CmsConnection implements Peer, Seat {
   }
 
   private async announceClasses(always: boolean): Promise<void> {
-    const classes = this.model.classes().filter((entry) => !this.record.classes.includes(entry.name));
+    const classes = this.classes().filter((entry) => !this.record.classes.includes(entry.name));
     if (classes.length === 0 && !always) return;
     await this.post('device-classes', classes);
     this.record.classes.push(...classes.map((entry) => entry.name));

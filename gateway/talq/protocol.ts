@@ -16,7 +16,7 @@ import type { ErrorMessage } from './schemas.ts';
 
 /** What this gateway speaks. */
 export const VERSION = '2.7.1';
-const MINOR = 7;
+export const MINOR = 7;
 /** Bytes of the longest body, also after decompression, unless the operator says otherwise. */
 export const LONGEST_BODY = 1048576;
 

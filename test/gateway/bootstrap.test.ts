@@ -310,6 +310,37 @@ describe('the gateway and its CMS', () => {
     assert.equal(devices[0].functions[0].targetLightCommand.value.cmsRefId, 'x');
   });
 
+  it('2 tells an older CMS nothing that it does not know, and everything once it is newer', async () => {
+    cms.server.version = '2.3.4';
+    const directory = await mkdtemp(join(tmpdir(), 'reverbere-'));
+    let gateway = await attach({ dataDirectory: directory });
+    await gateway.join('PAR-0001');
+    await cms.until(7);
+    const versions = () => cms.received.map(({ headers }) => headers['talq-api-version']);
+    assert.deepEqual(versions(), ['2.7.1', ...Array(6).fill('2.3.4')]);
+    const told = () => JSON.stringify(cms.received.map(({ body }) => body));
+    for (const later of ['TimeFunction', 'AssetFunction', 'AssetManagementService', 'ValueActivePeriod']) {
+      assert.ok(!told().includes(later), later);
+    }
+    assert.deepEqual(cms.types, []);
+    await gateway.close();
+    cms.received.length = 0;
+    gateway = await start({ dataDirectory: directory });
+    await gateway.join('PAR-0002');
+    const announced = (text: string) => cms.received.some(({ body }) => JSON.stringify(body).includes(text));
+    while (!announced('PAR-0002')) await cms.until(cms.received.length + 1);
+    assert.ok(!told().includes('TimeFunction'), 'also after a restart');
+    cms.server.version = '2.7.1';
+    await gateway.join('PAR-0003');
+    while (!announced('PAR-0003')) await cms.until(cms.received.length + 1);
+    await gateway.join('PAR-0004');
+    while (!announced('TimeFunction')) await cms.until(cms.received.length + 1);
+    assert.ok(gateway.log.some((line) => line.endsWith('it speaks 2.7 now, 2.3 before')));
+    await gateway.close();
+    rig = undefined;
+    await rm(directory, { recursive: true });
+  });
+
   it('goes on when the CMS refuses to hear that something is done', async () => {
     const gateway = await attach();
     const controller = await gateway.join('PAR-0001');

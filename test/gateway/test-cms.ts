@@ -38,7 +38,7 @@ export class TestCms {
   /** How log reports are answered; undefined: they are taken, and the connection breaks. */
   judge: (report: ReceivedReport['body']) => number | undefined = () => 201;
   private waiting: (() => void)[] = [];
-  private readonly server: CmsServer;
+  readonly server: CmsServer;
 
   /** Subjects of the client certificates that requests came with. */
   readonly certificates: (string | undefined)[] = [];
