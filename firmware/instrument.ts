@@ -93,7 +93,7 @@ export class Instrument implements MonitorOwner {
     this._recorder = new Recorder(_hal.clock, _schedule, this, _told);
     const document = _settings.monitoring();
     if (!document || this._apply(document, false) !== AckCode.Done) this._apply(new Uint8Array(0), false);
-    if (board.contacts.length > 0) new Contacts(_hal, _schedule, this.faults, board.contacts, this);
+    if (board.contacts.length > 0) new Contacts(_hal, _schedule, this.faults, board.contacts, _owner.lamp, this);
     // A loss of the supply that nobody saw come is told of now.
     if (kept & (1 << EventCode.SupplyLoss)) this.faults.judge(EventCode.SupplyLoss, 0);
     else if (this._counters.stored && _hal.system.resetReason === 'power' && !config.switched) {
@@ -102,11 +102,6 @@ export class Instrument implements MonitorOwner {
       this.happened(EventCode.SupplyLoss, Phase.End, undefined);
       this._counters.save();
     }
-  }
-
-  /** Whether a contactor for the lamp should be closed. */
-  get closed(): 0 | 1 {
-    return this._owner.lamp.light > 0 ? 1 : 0;
   }
 
   /**
@@ -295,7 +290,7 @@ export class Instrument implements MonitorOwner {
   /** @returns by `Counter` */
   told(): readonly (number | null)[] {
     this._count();
-    return this._counters.kept();
+    return this._counters.told(false);
   }
 
   /** @returns [`EventCode`, unit or undefined, …] of what holds now */

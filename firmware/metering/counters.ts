@@ -43,8 +43,6 @@ export class Counters {
   readonly values = new Float64Array(PLACES);
   /** Uptime of the latest record. */
   saved = 0;
-  /** What the latest record holds, by `Counter`: reports tell that, so that no power cut takes back what was told. */
-  private _kept: Float64Array | undefined;
   private _seen = 0;
   private _light = 0;
   private _power = 0;
@@ -72,12 +70,6 @@ export class Counters {
       this.stored = true;
     }
     this.values[Counter.Source] = source;
-    if (_ring) this._keep(new Float64Array(REGISTER));
-  }
-
-  private _keep(kept: Float64Array): void {
-    this._kept = kept;
-    kept.set(this.values.subarray(0, REGISTER));
   }
 
   /**
@@ -139,19 +131,21 @@ export class Counters {
     this._since = 0;
   }
 
-  /** @returns the counters as they were in the latest record, for reports; as they are where there are no records */
-  kept(): (number | null)[] {
-    return this._tell(this._kept || this.values);
-  }
-
-  /** @returns the counters in steps of the wire, as they are; null: nobody counts that */
-  told(): (number | null)[] {
-    return this._tell(this.values);
-  }
-
-  private _tell(values: Float64Array): (number | null)[] {
+  /**
+   * @param live as they are; else as the latest record holds them, so that no power cut takes back what was told
+   * @returns the counters in steps of the wire; null: nobody counts that
+   */
+  told(live: boolean): (number | null)[] {
+    const source = this.values[Counter.Source];
+    let values = this.values;
+    if (this._ring && !live) {
+      const record = this._ring.read();
+      values = new Float64Array(PLACES);
+      if (record) new Uint8Array(values.buffer).set(record);
+      values[Counter.Source] = source;
+    }
     const told: (number | null)[] = [];
-    const computed = values[Counter.Source] === EnergySource.Computed;
+    const computed = source === EnergySource.Computed;
     for (let counter = 0; counter < REGISTER; counter++) {
       const value = Math.floor(values[counter] / stepOf(counter));
       // Without a meter nobody counts the others, and without an expectation nobody counts any.
@@ -173,10 +167,8 @@ export class Counters {
     const now = this._clock.time();
     if (now !== undefined) this.values[STORED_AT] = now;
     this.saved = this._clock.uptime();
-    if (!this._ring) return;
-    this._ring.write(new Uint8Array(this.values.buffer));
-    // Also when flash does not take it: nothing better will come.
-    this._keep(this._kept as Float64Array);
+    // Flash that takes nothing any more is of no use to reports either.
+    if (this._ring && !this._ring.write(new Uint8Array(this.values.buffer))) this._ring = undefined;
   }
 }
 

@@ -14,13 +14,14 @@ export class Contacts {
   private _codes: number[] = [];
   private _task: number;
 
-  /** Opens the pins. @param _owner `closed` whether a contactor should be; `supply` is told of each change of the supply input */
+  /** Opens the pins. @param _lamp a contactor should be closed while it is lit. @param _owner told of each change of the supply input */
   constructor(
     hal: Hal,
     private _schedule: Schedule,
     private _faults: Faults,
     contacts: readonly ContactConfig[],
-    private _owner: { readonly closed: 0 | 1; supply(good: 0 | 1): void },
+    private _lamp: { readonly light: number },
+    private _owner: { supply(good: 0 | 1): void },
   ) {
     this._task = _schedule.add(this);
     const onChange = this._changed.bind(this);
@@ -42,7 +43,7 @@ export class Contacts {
     for (let i = 0; i < this._inputs.length; i++) {
       const code = this._codes[i];
       let bad = this._inputs[i].read();
-      if (code === EventCode.ContactorError) bad = bad === this._owner.closed ? 0 : 1;
+      if (code === EventCode.ContactorError) bad = bad > 0 === this._lamp.light > 0 ? 0 : 1;
       else if (code === EventCode.SupplyLoss) {
         this._owner.supply(bad);
         bad = bad ? 0 : 1;

@@ -15,7 +15,8 @@ export class Ring {
   /** Address of the next place. */
   private _next = 0;
   private _sequence = 0;
-  private _newest: Bytes | undefined;
+  /** Address of the newest record; negative: there is none. */
+  private _newest = -1;
 
   /** Looks for the newest record. @param _length bytes of a record */
   constructor(
@@ -34,11 +35,9 @@ export class Ring {
     this._next = at;
   }
 
-  /** @returns the newest record, its own copy; undefined: there is none */
+  /** @returns a copy of the newest record; undefined: there is none */
   read(): Bytes | undefined {
-    const found = this._newest;
-    this._newest = undefined;
-    return found;
+    return this._newest < 0 ? undefined : this._flash.read(this._newest + SEQUENCE, this._length);
   }
 
   /** @param record of the ring's length. @returns false: flash does not hold what was written, twice */
@@ -55,9 +54,7 @@ export class Ring {
       const at = this._room();
       if (!this._isBlank(at)) continue;
       flash.write(at, bytes);
-      if (!this._take(at)) continue;
-      this._newest = undefined;
-      return true;
+      if (this._take(at)) return true;
     }
     return false;
   }
@@ -83,7 +80,7 @@ export class Ring {
       return false;
     }
     this._sequence = sequence;
-    this._newest = bytes.subarray(SEQUENCE, end);
+    this._newest = at;
     return true;
   }
 
