@@ -3,6 +3,7 @@ import type { Board } from '../../../firmware/board.ts';
 import { loadBoard } from '../../../scripts/board-config.mjs';
 import { Bench, near, toLevel } from '../../sim/bench.ts';
 import { assignment, calendar, command, program } from '../control-rig.ts';
+import { CMS } from '../rig.ts';
 
 const MINUTE = 60_000;
 const BEGIN = Date.parse('2026-05-04T20:00:00Z');
@@ -120,10 +121,43 @@ describe('lamps that a CMS commands', function () {
     assert.match(bench.poles[0].firmware?.status() ?? '', /program 0 point 1 40 %, link down/);
   });
 
+  it('69 and 146 tell that they failed when their driver dies, and that they are well when it is replaced', async () => {
+    const type = { address: 'led-60', name: 'LED 60 W', controlType: '1-10V', wattage: 60 };
+    await bench.write('POST', '/lamp-types', [type]);
+    const entity = { resource: 'lamp-types', address: type.address };
+    const addresses = [{ resource: 'devices', address: await bench.address(1) }];
+    await bench.write('POST', '/assign-commands', { addresses, entity });
+    await bench.write('POST', '/logger-configs', {
+      address: 'log',
+      ownerCMS: CMS,
+      sourceAddresses: { blackList: [] },
+      recordingMode: { type: 'EventRecordingMode', sourceEvents: { whiteList: ['lampFailure'] } },
+      reportingMode: { type: 'ImmediateReportingMode', delay: 0 },
+    });
+    await bench.override(1, toLevel(100));
+    await bench.run(5 * MINUTE, 500);
+    const told = async () =>
+      (await bench.rig.call('GET', '/log-reports/log')).body.entries.map(
+        ({ data }: { data: { eventType: string; startEndFlag: boolean } }) => [data.eventType, data.startEndFlag],
+      );
+    assert.deepEqual(await told(), []);
+    bench.poles[0].lamp.fail({ gear: 'dead' });
+    await bench.run(10 * MINUTE, 500);
+    assert.deepEqual(await told(), [['lampFailure', true]]);
+    assert.equal((await bench.read(1, 'lampMonitor1/lampFailure')).value, true);
+    bench.poles[0].lamp.repair();
+    await bench.run(10 * MINUTE, 500);
+    assert.deepEqual(await told(), [
+      ['lampFailure', true],
+      ['lampFailure', false],
+    ]);
+    assert.equal((await bench.read(1, 'lampMonitor1/lampFailure')).value, false);
+  });
+
   it('68 and 84 tell of a restart and of each change of their light, with what caused it', async () => {
     await bench.write('POST', '/logger-configs', {
       address: 'log',
-      ownerCMS: '0a6f1f0e-53a5-4b52-9d0e-3a3c2b1d4e5f',
+      ownerCMS: CMS,
       sourceAddresses: { blackList: [] },
       recordingMode: { type: 'EventRecordingMode', sourceEvents: { whiteList: ['deviceReset', 'lightStateChange'] } },
       reportingMode: { type: 'ImmediateReportingMode', delay: 0 },
