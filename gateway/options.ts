@@ -263,6 +263,7 @@ ${[...OPTIONS, { flag: 'config', value: 'FILE', help: 'JSON with the same settin
 
 Every flag is an environment variable too: --broker-port is REVERBERE_BROKER_PORT. Flags win over the environment, and
 that over the file. Passwords belong into the file or the environment: anybody on the machine can read flags.
+Time-outs and limits against peers that misbehave: gateway/deploy/README.md.
 `;
 
 /**
