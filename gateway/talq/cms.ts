@@ -28,6 +28,8 @@ const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 const MOST_FORBIDDEN = 3;
 /** Completions waiting to be told. */
 const MOST_COMPLETIONS = 1000;
+/** ms of real time between two looks for news: thousands of births may come at once. */
+const BETWEEN_LOOKS = 200;
 /** Devices announced in one request. */
 const MOST_DEVICES = 500;
 
@@ -96,6 +98,7 @@ export class CmsConnection implements Peer, Seat {
   /** The classes of announced devices; one of thousands changes at a time. */
   private readonly announced: Drawer;
   private due = false;
+  private lookedAt = Number.NEGATIVE_INFINITY;
 
   constructor(private readonly options: ConnectionOptions) {
     this.record = this.fresh();
@@ -139,10 +142,12 @@ export class CmsConnection implements Peer, Seat {
   private lookSoon(): void {
     if (this.due) return;
     this.due = true;
-    setImmediate(() => {
+    const look = (): void => {
       this.due = false;
+      this.lookedAt = performance.now();
       this.wake();
-    });
+    };
+    setTimeout(look, Math.max(this.lookedAt + BETWEEN_LOOKS - performance.now(), 0)).unref();
   }
 
   get cmsUri(): string {
