@@ -158,7 +158,11 @@ export class Session {
     if (this._events.length === EVENTS) this._events.splice(this._flying, 1);
     writer.array(event.length + 1);
     writer.number(++this._event);
-    writeItems(writer, event);
+    // Not by `writeItems`: from a reading to here the stack is as deep as it may be.
+    for (const item of event) {
+      if (item === undefined || item === null) writer.simple(null);
+      else writer.number(item);
+    }
     this._events.push(writer.finish() as Bytes);
     this.touch();
     this._plan();
