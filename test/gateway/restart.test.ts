@@ -138,7 +138,7 @@ describe('what a CMS was answered', () => {
 
   for (const kind of ['sqlite', 'postgres'] as const) {
     it(`is there after SIGKILL at the answer, and so is every address (${kind})`, async function () {
-      this.timeout(30000);
+      this.timeout(60000);
       const server = kind === 'postgres' ? PostgresServer.shared('no gateway was killed on it') : undefined;
       if (kind === 'postgres' && !server) this.skip();
       const flags = server ? ['--database', await server.create()] : ['--data', directory];
@@ -172,7 +172,7 @@ describe('what a CMS was answered', () => {
   }
 
   it('is not answered with success while the database is away, and is done when it is asked for again', async function () {
-    this.timeout(30000);
+    this.timeout(60000);
     const server = PostgresServer.shared('no database was taken away');
     if (!server) this.skip();
     const rig = await Rig.start({ database: await server.create() });

@@ -59,7 +59,7 @@ export class PostgresServer {
   }
 
   boot(): void {
-    const options = `-k ${this.directory} -c listen_addresses= -c shared_buffers=16MB -c max_connections=20`;
+    const options = `-k ${this.directory} -c listen_addresses= -c recovery_init_sync_method=syncfs -c shared_buffers=16MB -c max_connections=20`;
     this.run('pg_ctl', [
       '-D',
       join(this.directory, 'data'),
