@@ -32,6 +32,8 @@ export class PostgresServer {
     else if (!shared) {
       shared = PostgresServer.start(programs);
       process.once('exit', () => shared?.close());
+      // A test run that is stopped would leave its server behind.
+      process.once('SIGTERM', () => process.exit(143));
     }
     return shared;
   }
