@@ -242,7 +242,8 @@ export class Session {
     const message = this._inbox.shift();
     this._plan();
     if (!message) {
-      if (now >= this._due) this._report(now);
+      // A clock of fractions may be an instant early: an appointment that is not kept then would be made again and again.
+      if (this._due - now < 1) this._report(now);
       else if (!this._flying && this._events.length > 0 && this.uplink.online) this._tell();
       return;
     }

@@ -166,7 +166,8 @@ class Poller implements Transaction {
     const now = this._clock.uptime();
     let next = this._units[0];
     for (const unit of this._units) if (unit._due < next._due) next = unit;
-    if (next._due > now) {
+    // Less than 1 ms early is in time: a clock of fractions may never come nearer.
+    if (next._due - now >= 1) {
       this._schedule.at(this._task, next._due - now);
       return undefined;
     }
