@@ -52,6 +52,7 @@ async function measure(dataDirectory: string, say: Say): Promise<void> {
     say('10,000 reports', await cost(() => each(running, Leaf.Report, report(1, Date.now()))));
     const devices = await measureReads(running, say);
     await measureWrites(running, field, devices, say);
+    await measureLogger(running, devices.length, say);
     say('memory', `${Math.round(process.memoryUsage.rss() / 1048576)} MB RSS, with the played controllers`);
   } finally {
     await field.close();
@@ -141,6 +142,27 @@ async function measureWrites(running: Gateway, field: Field, devices: Device[], 
   say('calendar for that group, until all have it', seconds(answered + rest));
   const worst = await timed(() => ask(running, 'GET', '/devices/count'));
   say('GET /devices/count just after', `${worst.toFixed(1)} ms`);
+}
+
+/** A periodic logger of the power of every lamp: a pull samples them all, stores the entries and gives them. */
+async function measureLogger(running: Gateway, lamps: number, say: Say): Promise<void> {
+  const config = {
+    address: 'power',
+    ownerCMS: CMS,
+    sourceAddresses: { blackList: [] },
+    recordingMode: {
+      type: 'PeriodicRecordingMode',
+      content: [{ function: { functionType: 'LampMonitorFunction', attributes: [{ name: 'activePower' }] } }],
+      samplingProfiles: [{ samplingStartTime: '2100-01-01T00:00:00Z', samplingPeriod: 'PT15M' }],
+    },
+    reportingMode: { type: 'ScheduledReportingMode', times: ['00:00:00Z'] },
+  };
+  say('POST of a periodic logger over all', await cost(() => ask(running, 'POST', '/logger-configs', config)));
+  const pull = async (): Promise<void> => {
+    const { entries } = (await ask(running, 'GET', '/log-reports/power')) as { entries: unknown[] };
+    assert.ok(entries.length >= lamps, `${entries.length} entries`);
+  };
+  say('a sample of all of them, stored and pulled', await cost(pull));
 }
 
 /** A CMS is attached, and all controllers come at once: until it knows every one. */
