@@ -77,7 +77,7 @@ describe('MQTT on the interpreter', () => {
       const talk = ${JSON.stringify(talk)};
       for (const size of [10000, 1]) {
         const uplink = new Uplink(hal, schedule, options);
-        const tell = (id) => () => say("has " + id);
+        const tell = (id) => ({ arrived: () => say("has " + id) });
         say(uplink.publish("rvb1/c1/report", new Uint8Array([1]), 1, false, tell(2)));
         say(uplink.publish("rvb1/c1/report", new Uint8Array([2, 2]), 1, true, tell(3)));
         say(uplink.publish("rvb1/c1/report", new Uint8Array([0]), 0, false));
