@@ -102,8 +102,8 @@ export class Faults {
     for (let at = 0; at < limits.length; at += LIMIT) {
       const code = limits[at] - EventCode.Limit;
       const quantity = code >> 2;
-      const value = values[quantities.indexOf(quantity)];
       if (limits[at + 1] !== unit) continue;
+      const value = values[quantities.indexOf(quantity)];
       let bad: number | undefined;
       // Flags of the code: 1 too high, 2 of the lamp.
       if (value !== undefined && (lit || (code & 3) !== 2 || quantity === Quantity.SupplyVoltage)) {
