@@ -1,24 +1,15 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { crc32 } from 'crc';
 import { bundle } from '../../scripts/bundle.mjs';
 import { boot, flashImage, interpreter } from '../../scripts/interpreter.mjs';
 import { cases } from '../conformance/cases.ts';
+import { freePort } from '../free-port.ts';
 
 const NUMBERS = /conformance: (\d+) cases on the interpreter, (\d+) failed/;
-
-/** @returns a TCP port at which nobody listens */
-const freePort = () =>
-  new Promise<number>((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as { port: number };
-      server.close(() => resolve(port));
-    });
-  });
 
 describe('conformance on the interpreter', () => {
   let directory: string;

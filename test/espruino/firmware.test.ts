@@ -3,8 +3,9 @@ import type { Site } from '../../firmware/board.ts';
 import type { Controller } from '../../gateway/fleet.ts';
 import { bundle } from '../../scripts/bundle.mjs';
 import { boot, interpreter } from '../../scripts/interpreter.mjs';
+import { freePort } from '../free-port.ts';
 import { Rig, T0 } from '../gateway/rig.ts';
-import { freePort, MeterLine, Mosquitto, missing } from './peers.ts';
+import { MeterLine, Mosquitto, missing } from './peers.ts';
 
 const ID = 'pole-1';
 /** Linux builds fill and empty their input queue from two threads without a lock. Source: Espruino src/jsdevices.c. */

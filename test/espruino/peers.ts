@@ -16,16 +16,6 @@ import { type Format, SerialLine } from '../../sim/serial-line.ts';
 export const missing = (names: string[]): string[] =>
   names.filter((name) => spawnSync(name, ['-h'], { stdio: 'ignore' }).error !== undefined);
 
-/** @returns a TCP port at which nobody listens */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
-
 /** A broker on one port of loopback that keeps nothing: after a kill its retained messages and sessions are gone. */
 export class Mosquitto {
   #directory = mkdtempSync(join(tmpdir(), 'mosquitto-'));

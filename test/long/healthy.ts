@@ -1,7 +1,7 @@
 /** A year in the life of a healthy lamp, one of many different ones, and what its controller said was wrong with it. */
 import { configOf, PLACES } from '../../bench/places.ts';
 import type { Board } from '../../firmware/board.ts';
-import { CommandKey, CommandKind, EventCode, Phase } from '../../firmware/link/messages.ts';
+import { CommandKey, CommandKind, Phase } from '../../firmware/link/messages.ts';
 import { start } from '../../firmware/main.ts';
 import { World } from '../../sim/clock.ts';
 import { openController } from '../../sim/controller.ts';
@@ -10,23 +10,10 @@ import type { LampOptions } from '../../sim/plant/lamp.ts';
 import { Mains } from '../../sim/plant/mains.ts';
 import { measure } from '../../sim/plant/modbus-meter.ts';
 import { type Random, seeded } from '../../sim/random.ts';
-import { boardOf, DAY, documentBytes, HOUR, MINUTE, SECOND } from '../monitor/pole.ts';
+import { boardOf, DAY, documentBytes, HOUR, LAMP_ALARMS, MINUTE, SECOND } from '../monitor/pole.ts';
 import { Post } from '../monitor/post.ts';
 import { timetableOf } from '../reference/firmware.ts';
 import { QuickLines } from './quick-line.ts';
-
-/** Codes that say something is wrong with the lamp. */
-export const ALARMS: readonly number[] = [
-  EventCode.LampFailure,
-  EventCode.LampUnexpectedOn,
-  EventCode.RelayFailure,
-  EventCode.LampPowerTooLow,
-  EventCode.LampPowerTooHigh,
-  EventCode.DimmingFailure,
-  EventCode.CyclingFailure,
-  EventCode.PowerFactorTooLow,
-  EventCode.Flicker,
-];
 
 /** What became of one lamp. */
 export interface Life {
@@ -137,7 +124,7 @@ export async function live(index: number, days: number): Promise<Life> {
     for (const items of (body as unknown[]).slice(1) as number[][]) {
       const [, code, phase] = items;
       if (broken) life.found.push(code);
-      else if (ALARMS.includes(code) && phase === Phase.Start) life.alarms.push([code, BEGIN + at, items]);
+      else if (LAMP_ALARMS.includes(code) && phase === Phase.Start) life.alarms.push([code, BEGIN + at, items]);
       else life.others[code] = (life.others[code] ?? 0) + 1;
     }
   };

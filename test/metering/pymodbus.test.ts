@@ -1,28 +1,18 @@
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as wait } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { openMeters } from '../../firmware/metering/meter.ts';
 import { Schedule } from '../../firmware/schedule.ts';
 import type { Done, Hal, SerialOptions } from '../../hal/hal.ts';
 import { compileProfile } from '../../scripts/meter-profile.mjs';
+import { readProfile } from '../../sim/plant/modbus-meter.ts';
+import { connect, type Played, play, playable, stop } from './pymodbus.ts';
 
-const profileOf = (name: string) =>
-  JSON.parse(readFileSync(new URL(`../../board-configs/profiles/${name}.json`, import.meta.url), 'utf8'));
-const SERVER = fileURLToPath(new URL('modbus-server.py', import.meta.url));
-
-/** Debian's own Python has the packages even where another one comes first in the path. */
-const python = ['python3', '/usr/bin/python3'].find(
-  (path) => spawnSync(path, ['-c', 'import pymodbus.server, serial_asyncio']).status === 0,
-);
-
-/** `[quantity, raw value as pymodbus encodes it, value in wire steps]`. */
-const UNITS: { profile: string; values: [string, number, number][] }[] = [
+const UNITS: Played[] = [
   {
     profile: 'sdm630', // float32, high word first
     values: [
@@ -88,8 +78,7 @@ describe('Modbus units played by pymodbus', () => {
   let socket: Socket;
 
   before(async function () {
-    const socat = spawnSync('socat', ['-V']).status === 0;
-    if (!python || !socat) {
+    if (!playable()) {
       console.log('    SKIPPED: needs python3-pymodbus, python3-serial-asyncio and socat');
       this.skip();
     }
@@ -100,37 +89,16 @@ describe('Modbus units played by pymodbus', () => {
     await once(network, 'listening');
     const { port } = network.address() as AddressInfo;
     const connected = once(network, 'connection');
-    children = [
-      spawn('socat', [`PTY,link=${device},raw,echo=0`, `TCP:127.0.0.1:${port},nodelay`], { stdio: 'ignore' }),
-    ];
+    const line = connect([`PTY,link=${device},raw,echo=0`, `TCP:127.0.0.1:${port},nodelay`], [device]);
     [socket] = await connected;
-    for (let tries = 0; !existsSync(device); tries++) {
-      assert.ok(tries < 250, 'socat made no pseudo-terminal within 5 s');
-      await wait(20);
-    }
-    const specs = UNITS.map(({ profile, values }, i) => {
-      const { function: code, wordOrder, registers } = profileOf(profile);
-      const written = values.map(([quantity, raw]) => {
-        const { address, type } = registers.find((one: { quantity: string }) => one.quantity === quantity);
-        return [address, type, raw];
-      });
-      const zeros = registers.map(({ address, type }: { address: number; type: string }) => [address, type, 0]);
-      return { unit: i + 1, function: code, wordOrder, registers: [...zeros, ...written] };
-    });
-    const server = spawn(python as string, [SERVER, device, JSON.stringify(specs)], {
-      stdio: ['ignore', 'pipe', 'ignore'],
-    });
-    children.push(server);
-    await once(server.stdout, 'data');
+    children = [await line];
+    children.push(await play(device, UNITS));
   });
 
   after(async () => {
     socket?.destroy();
     network?.close();
-    for (const child of children ?? []) {
-      child.kill('SIGKILL');
-      if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
-    }
+    await stop(children ?? []);
     if (directory) rmSync(directory, { recursive: true, force: true });
   });
 
@@ -138,7 +106,7 @@ describe('Modbus units played by pymodbus', () => {
     this.timeout(30_000);
     const dead = UNITS.length;
     const configs = [...UNITS.map(({ profile }) => profile), 'sdm120'].map((profile, i) => {
-      return { line: 0, unit: i + 1, profile, period: 500, ...compileProfile(profileOf(profile)) };
+      return { line: 0, unit: i + 1, profile, period: 500, ...compileProfile(readProfile(profile)) };
     });
     const read = new Set<number>();
     let all = () => {};
@@ -155,8 +123,8 @@ describe('Modbus units played by pymodbus', () => {
     });
     await complete;
     for (const [i, { profile, values }] of UNITS.entries()) {
-      const { registers } = profileOf(profile);
-      const { quantities } = compileProfile(profileOf(profile));
+      const { registers } = readProfile(profile);
+      const { quantities } = compileProfile(readProfile(profile));
       const names = [...registers].sort((a, b) => a.address - b.address).map(({ quantity }) => quantity);
       assert.equal(names.length, quantities.length);
       for (const [quantity, , expected] of values) {

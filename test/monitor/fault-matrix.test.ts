@@ -1,22 +1,10 @@
 import assert from 'node:assert/strict';
 import { EventCode, EventItem, Phase } from '../../firmware/link/messages.ts';
 import { FAULTS, type Fault, INSTANCES, type Instance, type Window, withInputs } from './faults.ts';
-import { BEGIN, type Event, HOUR, MINUTE, Pole, SECOND } from './pole.ts';
+import { BEGIN, type Event, HOUR, LAMP_ALARMS, MINUTE, Pole, SECOND } from './pole.ts';
 
 /** Codes that are no alarm. */
 const HARMLESS: number[] = [EventCode.LightStateChange, EventCode.CounterPreset];
-/** Codes that say something is wrong with the lamp, limits apart. */
-const LAMP_ALARMS: number[] = [
-  EventCode.LampFailure,
-  EventCode.LampUnexpectedOn,
-  EventCode.RelayFailure,
-  EventCode.LampPowerTooLow,
-  EventCode.LampPowerTooHigh,
-  EventCode.DimmingFailure,
-  EventCode.CyclingFailure,
-  EventCode.PowerFactorTooLow,
-  EventCode.Flicker,
-];
 
 /** ms that nothing must be told after a fault that was brief, or that was none. */
 const QUIET = 20 * MINUTE;

@@ -8,6 +8,7 @@ import type { Board } from '../../firmware/board.ts';
 import {
   CommandKey,
   CommandKind,
+  EventCode,
   EventItem,
   MonitoringKey,
   type Phase,
@@ -26,6 +27,19 @@ export const SECOND = 1000;
 export const MINUTE = 60 * SECOND;
 export const HOUR = 60 * MINUTE;
 export const DAY = 24 * HOUR;
+
+/** Codes that say something is wrong with the lamp, limits apart. */
+export const LAMP_ALARMS: readonly number[] = [
+  EventCode.LampFailure,
+  EventCode.LampUnexpectedOn,
+  EventCode.RelayFailure,
+  EventCode.LampPowerTooLow,
+  EventCode.LampPowerTooHigh,
+  EventCode.DimmingFailure,
+  EventCode.CyclingFailure,
+  EventCode.PowerFactorTooLow,
+  EventCode.Flicker,
+];
 
 /** One event as it was published. */
 export interface Event {
