@@ -168,10 +168,12 @@ export class Instrument implements MonitorOwner {
       }
     }
     this._count();
+    // One record holds them all: a power cut leaves all of them set, or none.
     for (let i = 0; i < pairs.length; i += 2) {
       const before = this._counters.preset(pairs[i] as number, pairs[i + 1] as number);
       this.happened(EventCode.CounterPreset, Phase.Instant, undefined, pairs[i] as number, before);
     }
+    this._counters.save();
     return AckCode.Done;
   }
 

@@ -71,8 +71,9 @@ export function obey(payload: Bytes, orders: Orders): Answer {
     const instrument = orders.instrument;
     const bytes = message[CommandKey.Monitoring];
     const counters = message[CommandKey.Counters];
-    if (instrument && bytes instanceof Uint8Array) answer.code = instrument.setMonitoring(bytes);
-    else if (instrument && Array.isArray(counters)) answer.code = instrument.setCounters(counters);
+    const document = kind === CommandKind.Monitoring;
+    if (instrument && document && bytes instanceof Uint8Array) answer.code = instrument.setMonitoring(bytes);
+    if (instrument && !document && Array.isArray(counters)) answer.code = instrument.setCounters(counters);
     return answer;
   }
   if (kind === CommandKind.Groups) {

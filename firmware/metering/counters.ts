@@ -154,11 +154,10 @@ export class Counters {
     return told;
   }
 
-  /** Sets a counter as `told` tells it, and keeps it. @returns what it was */
+  /** Sets a counter as `told` tells it; `save` keeps it. @returns what it was */
   preset(counter: number, value: number): number {
     const before = Math.floor(this.values[counter] / stepOf(counter));
     this.values[counter] = value * stepOf(counter);
-    this.save();
     return before;
   }
 

@@ -154,6 +154,10 @@ describe('a command from the gateway', () => {
       assert.equal(obey(payload, { ...orders(), instrument: undefined }).code, AckCode.Malformed);
     }
     assert.equal(obey(message([0, 3], [1, 5], [10, 'text']), lamp).code, AckCode.Malformed);
+    // What belongs to the other kind is no substitute.
+    assert.equal(obey(message([0, 4], [1, 5], [11, [3, 7200]]), lamp).code, AckCode.Malformed);
+    assert.equal(obey(message([0, 5], [1, 6], [10, Uint8Array.of(0xa0)]), lamp).code, AckCode.Malformed);
+    assert.deepEqual([lamp.instrument.setMonitoring.callCount, lamp.instrument.setCounters.callCount], [1, 1]);
   });
 
   it('takes up to 8 group numbers of 1..65535 that ascend, none too', () => {

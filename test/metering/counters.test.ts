@@ -147,6 +147,7 @@ describe('counters', () => {
     first.counters.count(100, undefined);
     assert.equal(first.counters.preset(Counter.LampTime, 36_000), 3600);
     assert.equal(first.counters.preset(Counter.ActiveEnergy, 5_000_000), 0);
+    first.counters.save();
     const { counters } = boot(EnergySource.Integrated, first.raw);
     assert.equal(counters.told(true)[Counter.LampTime], 36_000);
     assert.equal(counters.told(true)[Counter.ActiveEnergy], 5_000_000);
