@@ -11,6 +11,8 @@ const GUARD = 1000;
 const RETRY = 60000.25;
 /** ms: timers are set again at least this often; HAL timers end below 2^31. */
 const LONGEST = 3600000;
+/** ms until a task has another turn that asks for one at once: less than a clock's rounding, and no time would pass between. */
+const TURN = 1;
 /** Tasks at most. */
 const MOST = 20;
 /** A task that has nothing to do. Beyond any uptime: 300,000 years in ms. */
@@ -94,6 +96,6 @@ export class Schedule {
     }
     this._first = task;
     this._awake = 0;
-    this._arm(due, due - this._clock.uptime());
+    this._arm(due, due > now ? due - this._clock.uptime() : TURN);
   }
 }
