@@ -102,6 +102,10 @@ export const Report = Type.Object({
   ),
   /** What holds now: code and the unit's index, null for the controller or its lamp. */
   active: Type.Optional(Type.Array(Type.Tuple([code, nullable(unitIndex)]), { maxItems: 64 })),
+  /** Messages refused since boot. */
+  refused: Type.Optional(uint32),
+  /** s since the clock was last confirmed. */
+  clockAge: Type.Optional(uint32),
 });
 
 /** What happened at one instant, see `EventItem`. Absent is unknown. */
@@ -149,6 +153,9 @@ export type Ack = Static<typeof Ack>;
 export const Ack = Type.Object({
   number: uint32,
   code: Type.Integer({ minimum: AckCode.Done, maximum: AckCode.TooLarge }),
+  /** % and reason of the command in action once it was obeyed. */
+  level: Type.Optional(percent),
+  reason: Type.Optional(Type.Integer({ minimum: Reason.Default, maximum: Reason.Test })),
 });
 
 const Link = Type.Union([Type.Literal(0), Type.Literal(1)]);
@@ -213,6 +220,8 @@ const REPORT_FIELDS: [number, keyof Report][] = [
   [ReportKey.Presence, 'presence'],
   [ReportKey.Counters, 'counters'],
   [ReportKey.Active, 'active'],
+  [ReportKey.Refused, 'refused'],
+  [ReportKey.ClockAge, 'clockAge'],
 ];
 const EVENT_FIELDS: [number, keyof FieldEvent][] = [
   [EventItem.Number, 'number'],
@@ -242,6 +251,8 @@ const BATCH_FIELDS: [number, keyof Batch][] = [
 const ACK_FIELDS: [number, keyof Ack][] = [
   [AckKey.Number, 'number'],
   [AckKey.Code, 'code'],
+  [AckKey.Level, 'level'],
+  [AckKey.Reason, 'reason'],
 ];
 
 // `int64AsNumber` and `useTag259ForMaps` are missing in the package's types.

@@ -38,8 +38,12 @@ export const enum Leaf {
   Log = 'log',
   /** Gateway to controller, QoS 1, never retained. */
   Command = 'cmd',
+  /** QoS 0: what time is it? CBOR unsigned, ms since boot, which the answer echoes. */
+  Ask = 'ask',
   /** Gateway to controller, QoS 0, never retained: UTC. */
   Time = 'time',
+  /** Gateway to controller, QoS 1, never retained: what is durable and need not be kept any longer, [kind, epoch, from, to]. */
+  Got = 'got',
 }
 
 /** Keys of the birth map. */
@@ -74,6 +78,8 @@ export const enum BirthKey {
   Monitoring = 13,
   /** Array of the group numbers whose commands it listens to; absent: this product knows no groups. */
   Groups = 14,
+  /** 8 bytes, made anew at every boot. */
+  Session = 15,
 }
 
 /** Keys of the report map. Absent means unknown, never zero. */
@@ -114,6 +120,10 @@ export const enum ReportKey {
   Counters = 16,
   /** Array of the `EventCode`s that hold now, in the order [code, unit or null, code, unit or null, …]; absent: none. */
   Active = 17,
+  /** Messages refused since boot; absent: 0. */
+  Refused = 18,
+  /** s since the gateway last confirmed the clock; absent while it is unknown. */
+  ClockAge = 19,
 }
 
 /** Places in the report's counters. None ever decreases, but by a preset from the gateway. */
@@ -217,6 +227,8 @@ export const enum EventCode {
   LightStateChange = 20,
   /** Vendor, instant: the gateway has set a counter. `First`: which `Counter`; `Second`: what it was. */
   CounterPreset = 21,
+  /** Vendor, instant: records that nobody had were dropped for want of room. `First`: how many; `Second`: their `RecordKind`. */
+  Dropped = 22,
   /** First code of limits: `Limit + 4 * Quantity`, + 1 too high (else too low), + 2 of the lamp (else of the unit's own function). */
   Limit = 64,
 }
@@ -293,6 +305,14 @@ export const enum CommandKind {
   Counters = 6,
   /** Stores the groups whose commands it listens to, instead of those before, and subscribes to them before the ack. */
   Groups = 7,
+  /** Reads all units now, reports, and only then acknowledges. */
+  Read = 8,
+}
+
+/** What a controller keeps until the gateway has it; a record's number counts records of its kind in its epoch. */
+export const enum RecordKind {
+  Event = 0,
+  Samples = 1,
 }
 
 /** Keys of the monitoring document: what the lamp is, what is too much, what is recorded. */
@@ -326,6 +346,9 @@ export const enum AckKey {
   Number = 0,
   /** `AckCode` */
   Code = 1,
+  /** % and `Reason` of the command in action once this one was obeyed. */
+  Level = 2,
+  Reason = 3,
 }
 
 export const enum AckCode {
@@ -346,6 +369,8 @@ export const enum TimeKey {
   Seconds = 0,
   /** ms within the second */
   Milliseconds = 1,
+  /** The ms since boot that were asked with; absent: nobody has asked. */
+  Echo = 2,
 }
 
 /**
