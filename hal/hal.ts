@@ -36,6 +36,12 @@ export interface Hal {
   /** @returns the CRC-32 of IEEE 802.3, 0..2^32 - 1; boards have it in native code. */
   crc32(data: Bytes): number;
   /**
+   * @param key 1 byte or more
+   * @returns 32 new bytes: PBKDF2 with HMAC-SHA-256, one iteration, which is HMAC-SHA-256(key, data || 00000001). The only
+   *   authentication that interpreters have in native code. Boards without a network need not have it. Source: RFC 8018 §5.2.
+   */
+  mac(key: Bytes, data: Bytes): Bytes;
+  /**
    * @returns 0 <= x < 1. For spreading load, never for keys: it differs between boards and between boots of one board
    * (also where the interpreter's own generator repeats), but is not unpredictable.
    */

@@ -167,7 +167,8 @@ export async function bundle({ input = ENTRY, source, tsconfig, board: named, mi
  */
 export function boardOptions(script, { board, minify = true, define = {}, file = STAGE_ONE, product = true }) {
   const host = board === undefined || board.counters?.flash.file !== undefined;
-  const known = { WIFI: WIFI_MODULES[board?.network.kind] ?? '', HOST: host, ...define };
+  const network = board === undefined || board.network.kind !== 'none';
+  const known = { WIFI: WIFI_MODULES[board?.network.kind] ?? '', HOST: host, NETWORK: network, ...define };
   const constants = Object.entries(known).map(([name, value]) => `const ${name} = ${JSON.stringify(value)};\n`);
   const input = {
     input: SCRIPT,

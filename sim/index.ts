@@ -1,5 +1,6 @@
 /** A simulated board: implements `hal/hal.ts` inside simulated time, and gives tests the other side of every port. */
 
+import { pbkdf2Sync } from 'node:crypto';
 import { crc32 } from 'crc';
 import type {
   AnalogOptions,
@@ -157,6 +158,10 @@ export class SimHal implements Hal {
 
   crc32(data: Uint8Array): number {
     return crc32(Buffer.from(data)) >>> 0;
+  }
+
+  mac(key: Uint8Array, data: Uint8Array): Uint8Array {
+    return new Uint8Array(pbkdf2Sync(key, data, 1, 32, 'sha256'));
   }
 
   random(): number {

@@ -658,6 +658,14 @@ interface FsModule {
   statSync(path: string): { readonly size: number; readonly dir: boolean } | undefined;
   writeFileSync(path: string, text: string): boolean;
 }
+interface CryptoModule {
+  /** `keySize` in words of 32 bits. */
+  PBKDF2(
+    passphrase: string | ArrayBufferView,
+    salt: string | ArrayBufferView,
+    options: { keySize: number; iterations: number; hasher: 'SHA1' | 'SHA224' | 'SHA256' },
+  ): ArrayBuffer;
+}
 interface EspruinoWifiModule extends EventSource {
   connect(ssid: string, options: { password?: string } | string, done: (error: string | null) => void): void;
   getIP(done: (error: string | null, ip: string) => void): void;
@@ -669,3 +677,5 @@ declare function require(module: 'tls'): TlsModule;
 declare function require(module: 'Wifi'): WifiModule;
 declare function require(module: 'EspruinoWiFi'): EspruinoWifiModule;
 declare function require(module: 'fs'): FsModule;
+/** Boards with TLS. */
+declare function require(module: 'crypto'): CryptoModule;

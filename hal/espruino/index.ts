@@ -7,7 +7,10 @@ import { openAnalog, openDigital } from './io.ts';
 import { connect } from './network.ts';
 import { openSerial } from './serial.ts';
 import { storage } from './storage.ts';
-import { random, system, watchdog } from './system.ts';
+import { mac, random, system, watchdog } from './system.ts';
+
+/** The board has a network, put in by the build. */
+declare const NETWORK: boolean;
 
 /** Opens the board that the program runs on. There is one: a second call starts its clock anew. */
 export function openHal(): Hal {
@@ -25,6 +28,8 @@ export function openHal(): Hal {
     openFlash,
     connect,
     crc32,
+    // Boards without a network have no crypto either, and nobody there asks for it.
+    mac: NETWORK ? mac : (undefined as unknown as Hal['mac']),
     random,
   };
 }

@@ -1,4 +1,4 @@
-import type { ResetReason, System, Watchdog } from '../hal.ts';
+import type { Bytes, ResetReason, System, Watchdog } from '../hal.ts';
 
 /** RCC_CSR of STM32F4: flags of the last reset. Source: RM0383 §6.3.20 (F411), RM0368 §6.3.17 (F401). */
 const RCC_CSR = 0x40023874;
@@ -69,4 +69,9 @@ export function random(): number {
   if (!seed) seed = E.CRC32(getSerial() + require('Storage').getFree() + E.hwRand());
   seed = E.CRC32(`${seed} ${getTime()}`);
   return seed / 4294967296;
+}
+
+/** @see Hal.mac */
+export function mac(key: Bytes, data: Bytes): Bytes {
+  return new Uint8Array(require('crypto').PBKDF2(key, data, { keySize: 8, iterations: 1, hasher: 'SHA256' }));
 }

@@ -2,6 +2,7 @@ import { clockCases } from './clock.ts';
 import type { Case } from './fixture.ts';
 import { flashCases } from './flash.ts';
 import { inputCases, ioCases } from './io.ts';
+import { macCases } from './mac.ts';
 import { serialCases } from './serial.ts';
 import { storageCases } from './storage.ts';
 import { streamCases } from './stream.ts';
@@ -15,5 +16,6 @@ export const cases: readonly Case[] = systemCases.concat(
   serialCases,
   storageCases,
   flashCases,
+  macCases,
   streamCases,
 );

@@ -2,6 +2,7 @@
  * A HAL that is deliberately broken, one promise at a time. Each mutation wraps a HAL that keeps its promises and breaks
  * the one that the named case watches, so that every case is shown able to fail.
  */
+import { createHmac, pbkdf2Sync } from 'node:crypto';
 import type {
   Bytes,
   DigitalInput,
@@ -1659,6 +1660,48 @@ const flashMutations: Mutation[] = [
     case: 'crc32: of the digits 1 to 9 it is 0xCBF43926, of nothing 0',
     name: 'the result is signed',
     change: (hal) => ({ crc32: (data) => hal.crc32(data) | 0 }),
+  },
+  {
+    case: 'mac: of "passwd" and "salt" it is the first block of RFC 7914, section 11',
+    name: 'HMAC without the number of the block',
+    change: () => ({ mac: (key, data) => new Uint8Array(createHmac('sha256', key).update(data).digest()) }),
+  },
+  {
+    case: 'mac: of "passwd" and "salt" it is the first block of RFC 7914, section 11',
+    name: 'two iterations',
+    change: () => ({ mac: (key, data) => new Uint8Array(pbkdf2Sync(key, data, 2, 32, 'sha256')) }),
+  },
+  {
+    case: 'mac: takes nothing, more than one block, and a part of another array',
+    name: 'what comes behind the first 64 bytes does not count',
+    change: (hal) => ({ mac: (key, data) => hal.mac(key, data.subarray(0, 64)) }),
+  },
+  {
+    case: 'mac: takes nothing, more than one block, and a part of another array',
+    name: 'a part counts as the whole array',
+    change: (hal) => ({ mac: (key, data) => hal.mac(key, new Uint8Array(data.buffer)) }),
+  },
+  {
+    case: 'mac: each result is 32 bytes of its own, and what went in stays as it was',
+    name: 'one array for all results',
+    change: (hal, fixture) => ({
+      mac: (key, data) => {
+        const result = remembered(fixture, 'mac', new Uint8Array(32)).value;
+        result.set(hal.mac(key, data));
+        return result;
+      },
+    }),
+  },
+  {
+    case: 'mac: each result is 32 bytes of its own, and what went in stays as it was',
+    name: 'the key is cleared',
+    change: (hal) => ({
+      mac: (key, data) => {
+        const result = hal.mac(key, data);
+        key.fill(0);
+        return result;
+      },
+    }),
   },
 ];
 

@@ -60,6 +60,7 @@ export class SimFixture implements Fixture {
       openFlash: (options) => board.openFlash(options),
       connect: (options) => board.connect(options),
       crc32: (data) => board.crc32(data),
+      mac: (key, data) => board.mac(key, data),
       random: () => board.random(),
     };
   }
