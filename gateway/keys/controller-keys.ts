@@ -94,12 +94,17 @@ export class ControllerKeys {
 
   /** Writes the file, readable for its owner alone. */
   save(path: string): void {
+    replaceFile(path, this.text());
+  }
+
+  /** @returns what the file holds: for its owner's eyes alone */
+  text(): string {
     const controllers: Saved['controllers'] = {};
     for (const [id, { key, ...rest }] of this.controllers) {
       controllers[id] = { key: Buffer.from(key).toString('base64url'), ...rest };
     }
     const saved: Saved = { version: 1, controllers };
-    replaceFile(path, `${JSON.stringify(saved, undefined, 1)}\n`);
+    return `${JSON.stringify(saved, undefined, 1)}\n`;
   }
 }
 

@@ -25,6 +25,16 @@ const RULES = {
   },
   username: text(1, 128),
   password: text(0, 256),
+  key: {
+    test: (value) => typeof value === 'string' && /^([A-Za-z0-9_-]{43}|[0-9a-fA-F]{64})$/.test(value),
+    what: '32 bytes in base64url or hexadecimal, as "npm run provision" makes them',
+  },
+  window: {
+    test: (value) => Number.isInteger(value) && value >= 1 && value <= 3_600,
+    what: 'a whole number of seconds from 1 to 3600',
+  },
+  // The interpreter reads no more than 20 characters of a password. Source: Espruino 2v29, E.setPassword.
+  console: text(8, 20),
   group: {
     test: (value) => typeof value === 'string' && /^[A-Za-z0-9-]{1,32}$/.test(value),
     what: '1 to 32 letters, digits or hyphens',
@@ -66,7 +76,7 @@ export function parseSite(source, name) {
   // Interpreters differ in what a character beyond ASCII is.
   if (faults.length === 0 && !/^[\x20-\x7e]*$/.test(json)) faults.push('only ASCII characters can be stored');
   if (faults.length) throw new FlashError(faults.map((fault) => `${name}: ${fault}`).join('\n'));
-  const secrets = [site.password, site.passphrase, site.username].filter((value) => value);
+  const secrets = [site.key, site.password, site.console, site.passphrase, site.username].filter((value) => value);
   return { json, secrets };
 }
 

@@ -3,7 +3,7 @@ import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, wr
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ControllerKeys } from '../../../gateway/keys/controller-keys.ts';
-import { replaceFile } from '../../../gateway/keys/files.ts';
+import { replaceFile, replaceFiles } from '../../../gateway/keys/files.ts';
 
 const KEY = Uint8Array.from({ length: 32 }, (_, i) => 255 - i);
 const TEXT = '__79_Pv6-fj39vX08_Lx8O_u7ezr6uno5-bl5OPi4eA'; // the same 32 bytes by RFC 4648 §5
@@ -77,7 +77,14 @@ describe('keys of controllers', () => {
   it('stay as they were when they cannot be replaced', () => {
     const occupied = join(directory, 'occupied');
     mkdirWithFile(occupied);
-    assert.throws(() => replaceFile(occupied, 'new'));
+    const first = join(directory, 'first');
+    replaceFile(first, 'old');
+    const files = [
+      { path: first, content: 'new' },
+      { path: occupied, content: 'new' },
+    ];
+    assert.throws(() => replaceFiles(files), /occupied is a directory/);
+    assert.equal(readFileSync(first, 'utf8'), 'old');
     assert.deepEqual(readdirSync(occupied), ['file']);
     assert.deepEqual(
       readdirSync(directory).filter((name) => name.endsWith('.new')),
