@@ -7,14 +7,15 @@ import {
   EventCode,
   Leaf,
   Phase,
+  RecordKind,
   TOPIC_ROOT,
 } from '../firmware/link/messages.ts';
 import type { Clock } from './clock.ts';
 import { type Condition, Conditions } from './conditions.ts';
 import { Once, type Seen } from './once.ts';
 import { decodeSamples } from './samples.ts';
+import type { Arrival } from './store/store.ts';
 import {
-  type Batch,
   type Birth,
   decodeAck,
   decodeBatch,
@@ -22,12 +23,14 @@ import {
   decodeEvents,
   decodeLink,
   decodeReport,
-  type Events,
   encodeCommand,
   encodeTime,
   type FieldCommand,
   type FieldEvent,
+  type Records,
   type Report,
+  splitBatch,
+  splitEvents,
 } from './wire.ts';
 
 /** Topics the fleet listens to. */
@@ -47,6 +50,10 @@ const AFTER_TIME = 1000;
 const LIFETIME = 86400000;
 const PULSE_LIFETIME = 10000;
 const TIME_PERIOD = 3600000;
+/** ms for which missing records may stay away before somebody is told; they count when they come later. */
+const GAP_TIME = 86400000;
+/** ms between two looks for them. */
+const GAP_PERIOD = 3600000;
 /** Boots of a controller whose beginning is remembered. */
 const MOST_ORIGINS = 4;
 /** Complaints per minute about messages that cannot be understood. */
@@ -89,6 +96,17 @@ export interface Controller {
   /** Which events and batches of samples have come. */
   readonly events: Once;
   readonly batches: Once;
+  /** By `RecordKind`. */
+  readonly gaps: [Gap, Gap];
+}
+
+/** What is missing of a controller's records. */
+export interface Gap {
+  /** Records that the controller has dropped, or whose absence has been told of. */
+  told: number;
+  /** Records that were missing when that number last changed, and when, ms UTC. */
+  missing: number;
+  since: number;
 }
 
 /** What is known of a controller's past, for storing. */
@@ -96,11 +114,13 @@ export interface Memory {
   conditions: Condition[];
   events: Seen[];
   batches: Seen[];
+  gaps?: [Gap, Gap];
 }
 
 /** What happened at a controller, told once. Evidence is in steps of the wire, absent where nothing was known. */
 export interface ControllerEvent extends Omit<FieldEvent, 'phase' | 'time'> {
-  boot: number;
+  /** With the number it names the event for ever. */
+  epoch: number;
   phase: 'start' | 'end' | 'instant';
   /** ms UTC */
   time: number;
@@ -144,6 +164,10 @@ export class Fleet {
   readonly controllers = new Map<string, Controller>();
   /** Messages dropped because they could not be understood. */
   dropped = 0;
+  /** Keeps records until they are taken; without anybody who does, they are taken as they come. */
+  keep: (arrivals: Arrival[]) => void = (arrivals) => this.takeRecords(arrivals);
+  /** Another board has taken a controller's place, or the controller is gone: names of its records begin anew. */
+  renewed: (id: string) => void = () => {};
   private readonly pending = new Map<string, Pending[]>();
   private readonly links = new Map<string, boolean>();
   private readonly removed = new Set<string>();
@@ -151,6 +175,7 @@ export class Fleet {
   private readonly listeners = new Set<(controller: Controller, change: Change) => void>();
   private readonly eventListeners = new Set<(controller: Controller, events: ControllerEvent[]) => void>();
   private readonly sampleListeners = new Set<(controller: Controller, samples: Samples) => void>();
+  private readonly gapListeners = new Set<(controller: Controller, kind: RecordKind, count: number) => void>();
   /** ms UTC at which boots began, by controller and boot, as well as it is known. */
   private readonly origins = new Map<string, Map<number, Origin>>();
   /** Counters that were set since the last report: those may be lower than before. */
@@ -168,6 +193,7 @@ export class Fleet {
     // Numbers go on from the time, so that they stay new after a restart without being stored.
     this.number = Math.floor(clock.now() / 1000) % 4294967296;
     this.keepTime();
+    this.keepGaps();
   }
 
   /** Calls `listener` after every change. @returns a function that ends it */
@@ -186,6 +212,17 @@ export class Fleet {
   onSamples(listener: (controller: Controller, samples: Samples) => void): () => void {
     this.sampleListeners.add(listener);
     return () => this.sampleListeners.delete(listener);
+  }
+
+  /** Calls `listener` when records stay away, and how many. @returns a function that ends it */
+  onGap(listener: (controller: Controller, kind: RecordKind, count: number) => void): () => void {
+    this.gapListeners.add(listener);
+    return () => this.gapListeners.delete(listener);
+  }
+
+  /** @returns records that controllers have numbered and that have not come, of one kind */
+  missing(kind: RecordKind): number {
+    return [...this.controllers.values()].reduce((sum, controller) => sum + onceOf(controller, kind).missing, 0);
   }
 
   /** Calls `listener` after devices were created or deleted without a word from the field. */
@@ -212,6 +249,7 @@ export class Fleet {
     this.presets.delete(id);
     this.origins.delete(id);
     this.removed.add(id);
+    this.renewed(id);
     for (const leaf of [Leaf.Birth, Leaf.Link]) this.publish(`${TOPIC_ROOT}/${id}/${leaf}`, Buffer.alloc(0), 1, true);
   }
 
@@ -226,8 +264,8 @@ export class Fleet {
     if (leaf === Leaf.Birth) this.take(topic, decodeBirth(payload), (birth) => this.birth(id, birth, retained));
     else if (leaf === Leaf.Link) this.take(topic, decodeLink(payload), (online) => this.link(id, online === 1));
     else if (leaf === Leaf.Report) this.take(topic, decodeReport(payload), (report) => this.report(topic, id, report));
-    else if (leaf === Leaf.Event) this.take(topic, decodeEvents(payload), (said) => this.happen(topic, id, said));
-    else if (leaf === Leaf.Log) this.take(topic, decodeBatch(payload), (batch) => this.record(topic, id, batch));
+    else if (leaf === Leaf.Event) this.arrive(topic, id, RecordKind.Event, splitEvents(payload));
+    else if (leaf === Leaf.Log) this.arrive(topic, id, RecordKind.Samples, splitBatch(payload));
     else if (leaf === Leaf.Ack) this.take(topic, decodeAck(payload), (ack) => this.ack(id, ack.number, ack.code));
   }
 
@@ -329,6 +367,7 @@ export class Fleet {
       conditions: new Conditions(memory?.conditions),
       events: new Once(memory?.events),
       batches: new Once(memory?.batches),
+      gaps: memory?.gaps ?? [noGap(), noGap()],
     };
   }
 
@@ -448,54 +487,132 @@ export class Fleet {
     this.presets.set(id, set);
   }
 
-  private happen(topic: string, id: string, { boot, events }: Events): void {
-    const controller = this.controllers.get(id);
-    if (!controller) {
-      this.strange(topic, id, 'events');
-      return;
+  /** Takes records that were kept, in the order in which they came. */
+  takeRecords(arrivals: readonly Arrival[]): void {
+    for (let at = 0; at < arrivals.length; ) {
+      const { controller: id, kind, epoch, time } = arrivals[at];
+      let end = at + 1;
+      const next = (): Arrival | undefined => arrivals[end];
+      // What came together is understood together.
+      while (next()?.controller === id && next()?.kind === kind && next()?.epoch === epoch && next()?.time === time)
+        end++;
+      const some = arrivals.slice(at, end);
+      at = end;
+      const controller = this.controllers.get(id);
+      const topic = `${TOPIC_ROOT}/${id}/${kind === RecordKind.Event ? Leaf.Event : Leaf.Log}`;
+      try {
+        // It was known when they came.
+        if (!controller) this.strange(topic, id, 'records');
+        else if (kind === RecordKind.Event) this.happen(topic, controller, epoch, time, some);
+        else for (const { content } of some) this.record(topic, controller, content);
+      } catch (error) {
+        // They will not get better, and behind them others wait.
+        this.log(`a fault of this program with records of ${id}, which are passed over: ${(error as Error).stack}`);
+      }
     }
-    const fresh = events.filter(({ number }) => controller.events.take(boot, number));
-    const known = fresh.filter(({ unit }) => unit === undefined || unit < controller.birth.units.length);
-    if (known.length < fresh.length) this.complain(topic, 'an event of a unit that the birth did not announce');
-    if (known.length === 0) return;
-    for (const { time, uptime } of events) if (time !== undefined) this.bound(id, boot, (time - uptime) * 1000, true);
+  }
+
+  private arrive(topic: string, id: string, kind: RecordKind, message: Records | Error): void {
+    if (message instanceof Error) this.complain(topic, message.message);
+    else if (!this.controllers.has(id)) this.strange(topic, id, kind === RecordKind.Event ? 'events' : 'samples');
+    else {
+      const { epoch, records } = message;
+      const time = this.clock.now();
+      this.keep(records.map(({ number, content }) => ({ controller: id, kind, epoch, number, time, content })));
+    }
+  }
+
+  /** @param time ms UTC at which they came */
+  private happen(
+    topic: string,
+    controller: Controller,
+    epoch: number,
+    time: number,
+    arrivals: readonly Arrival[],
+  ): void {
+    const { id, birth } = controller;
+    const events: FieldEvent[] = [];
+    for (const { number, content } of arrivals) {
+      if (!controller.events.take(epoch, number)) continue;
+      const said = decodeEvents(content);
+      const fault = said instanceof Error ? said.message : unannounced(birth, said.events[0]);
+      if (fault !== undefined) this.complain(topic, fault);
+      else if (!(said instanceof Error)) events.push(said.events[0]);
+    }
+    this.noteGap(controller, RecordKind.Event);
+    if (events.length === 0) return;
+    for (const { time: at, uptime } of events) {
+      if (at !== undefined) this.bound(id, epoch, (at - uptime) * 1000, true);
+    }
     const latest = Math.max(...events.map(({ uptime }) => uptime));
-    this.bound(id, boot, this.endOf(controller, boot) - latest * 1000, false);
-    const began = this.origins.get(id)?.get(boot)?.time ?? 0;
-    const told = known.map((event): ControllerEvent => {
-      const time = event.time === undefined ? began + event.uptime * 1000 : event.time * 1000;
-      return { ...event, boot, phase: PHASES[event.phase], time, timed: event.time !== undefined };
+    this.bound(id, epoch, this.endOf(controller, epoch, time) - latest * 1000, false);
+    const began = this.origins.get(id)?.get(epoch)?.time ?? 0;
+    const told = events.map((event): ControllerEvent => {
+      const at = event.time === undefined ? began + event.uptime * 1000 : event.time * 1000;
+      return { ...event, epoch, phase: PHASES[event.phase], time: at, timed: event.time !== undefined };
     });
     let changed = false;
-    for (const { code, unit = null, phase, time, first } of told) {
-      if (controller.conditions.happened(code, unit, phase, time)) changed = true;
+    for (const { code, unit = null, phase, time: at, first, second } of told) {
+      if (controller.conditions.happened(code, unit, phase, at)) changed = true;
       if (code === EventCode.CounterPreset && first !== undefined) this.preset(id, [first]);
+      if (code === EventCode.Dropped) this.explain(controller, first ?? 0, second ?? RecordKind.Event);
     }
     for (const listener of [...this.eventListeners]) listener(controller, told);
     if (changed) this.tell(controller, 'conditions');
   }
 
-  private record(topic: string, id: string, batch: Batch): void {
-    const controller = this.controllers.get(id);
-    if (!controller) {
-      this.strange(topic, id, 'samples');
+  private record(topic: string, controller: Controller, content: Uint8Array): void {
+    const batch = decodeBatch(content);
+    const instants = batch instanceof Error ? batch : decodeSamples(batch.columns, batch.count, batch.samples);
+    if (batch instanceof Error || instants instanceof Error) {
+      this.complain(topic, (instants as Error).message);
       return;
     }
-    const { boot, number, columns, count, samples, start, period } = batch;
-    const instants = decodeSamples(columns, count, samples);
-    if (instants instanceof Error) {
-      this.complain(topic, instants.message);
-      return;
-    }
+    const { boot, number, columns, start, period } = batch;
     if (!controller.batches.take(boot, number)) return;
+    this.noteGap(controller, RecordKind.Samples);
     const told = { start: start * 1000, period: period * 1000, columns, instants };
     for (const listener of [...this.sampleListeners]) listener(controller, told);
   }
 
+  private noteGap(controller: Controller, kind: RecordKind): void {
+    const gap = controller.gaps[kind];
+    const { missing } = onceOf(controller, kind);
+    if (missing === gap.missing) return;
+    gap.missing = missing;
+    gap.since = this.clock.now();
+  }
+
+  /** The controller says that it had no room any more for records that nobody had. */
+  private explain(controller: Controller, count: number, kind: RecordKind): void {
+    const { id, gaps } = controller;
+    const gap = gaps[kind === RecordKind.Samples ? RecordKind.Samples : RecordKind.Event];
+    gap.told += count;
+    this.log(`${id} has dropped ${count} ${nameOf(kind)} for want of room, before the gateway had them`);
+  }
+
+  private keepGaps(): void {
+    this.clock.after(GAP_PERIOD, () => {
+      for (const controller of this.controllers.values()) {
+        for (const kind of [RecordKind.Event, RecordKind.Samples]) this.lookForGap(controller, kind);
+      }
+      this.keepGaps();
+    });
+  }
+
+  private lookForGap(controller: Controller, kind: RecordKind): void {
+    const gap = controller.gaps[kind];
+    const count = gap.missing - gap.told;
+    if (count <= 0 || this.clock.now() - gap.since < GAP_TIME) return;
+    gap.told = gap.missing;
+    this.log(`${controller.id} has told later ${nameOf(kind)}, and ${count} before them have not come for a day`);
+    for (const listener of [...this.gapListeners]) listener(controller, kind, count);
+  }
+
   /** @returns ms UTC by which a boot was over at the latest */
-  private endOf({ id, birth }: Controller, boot: number): number {
+  private endOf({ id, birth }: Controller, boot: number, arrived: number): number {
     const next = boot === birth.boot ? undefined : this.origins.get(id)?.get(birth.boot)?.time;
-    return next ?? this.clock.now();
+    return next ?? arrived;
   }
 
   /** Learns when a boot began: the controller's own clock knows, without it the earliest that was possible counts. */
@@ -512,6 +629,8 @@ export class Fleet {
     controller.batches.forgetFrom(boot);
     this.origins.delete(controller.id);
     controller.counters = undefined;
+    controller.gaps.splice(0, 2, noGap(), noGap());
+    this.renewed(controller.id);
   }
 
   private ack(id: string, number: number, code: AckCode): void {
@@ -624,8 +743,18 @@ function endOf({ kind, expiration }: FieldCommand, givenAt: number): number {
 }
 
 /** @returns what has to be remembered of a controller over a restart */
-export function memoryOf({ conditions, events, batches }: Controller): Memory {
-  return { conditions: conditions.all(), events: events.seen, batches: batches.seen };
+export function memoryOf({ conditions, events, batches, gaps }: Controller): Memory {
+  return { conditions: conditions.all(), events: events.seen, batches: batches.seen, gaps };
+}
+
+const noGap = (): Gap => ({ told: 0, missing: 0, since: 0 });
+const onceOf = ({ events, batches }: Controller, kind: RecordKind): Once =>
+  kind === RecordKind.Event ? events : batches;
+const nameOf = (kind: RecordKind): string => (kind === RecordKind.Event ? 'events' : 'batches of samples');
+
+/** @returns what is wrong with an event's unit */
+function unannounced({ units }: Birth, { unit }: FieldEvent): string | undefined {
+  return unit !== undefined && unit >= units.length ? 'an event of a unit that the birth did not announce' : undefined;
 }
 
 /** Takes every command back: the lamp returns to its program or default level. */

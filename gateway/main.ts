@@ -11,6 +11,7 @@ import { pathToFileURL } from 'node:url';
 import { type BrokerClient, connectBroker, openBroker } from './broker.ts';
 import { Clock } from './clock.ts';
 import { Fleet, SUBSCRIPTIONS } from './fleet.ts';
+import { Inbox } from './inbox.ts';
 import { type GatewayOptions, HELP, readOptions, type TlsFiles } from './options.ts';
 import { openStore } from './store/open.ts';
 import type { Store } from './store/store.ts';
@@ -214,7 +215,17 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     await loggers.start();
     const watch = new Watch(model, fleet, feed, store, clock, log);
     await watch.start();
-    const telling = tellFieldEvents(fleet, model, feed, clock);
+    const telling = await tellFieldEvents(fleet, model, feed, clock, store);
+    const inbox = new Inbox({
+      store,
+      fleet,
+      clock,
+      publish: (topic, payload, qos) => client?.publish(topic, payload, qos),
+      days: options.recordDays,
+      most: options.records,
+      log,
+    });
+    await inbox.start();
     client = connectBroker({
       url: options.brokerUrl ?? `mqtt://${reachable(brokerHost)}:${broker?.port}`,
       subscriptions: SUBSCRIPTIONS,
@@ -226,6 +237,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     closers.push(() => loggers.close());
     closers.push(() => watch.close());
     closers.push(telling);
+    closers.push(() => inbox.close());
     if (broker) await client.ready;
     for (const cms of peers.connections) {
       closers.push(() => cms.close());

@@ -1,62 +1,95 @@
-/** Which numbered messages of a controller have come: each counts once, and those that are missing are counted. */
+/** Which numbered records of a controller have come: each counts once, and those that are missing are counted. */
 
-/** Boots remembered; a controller sends what is left of the last ones only. */
-const MOST_BOOTS = 4;
-/** Missing numbers remembered of a boot, which may still come. */
-const MOST_MISSING = 256;
+/** Epochs remembered; a controller sends what is left of the last ones only. */
+const MOST_EPOCHS = 4;
+/** Ranges of numbers remembered of an epoch: between them are numbers that still may come. */
+const MOST_RANGES = 256;
 
-/** What has come of one boot. Plain data: it is stored. */
+/** What has come of one epoch. Plain data: it is stored. */
 export interface Seen {
+  epoch: number;
+  /** First and last number of each range that has come, ascending, with a gap between each and the next. */
+  ranges: [number, number][];
+  /** Numbers below the last one that count as come and never did. */
+  lost: number;
+}
+
+/** The same as earlier versions stored it. */
+interface Formerly {
   boot: number;
-  /** Highest number that has come; 0: none. */
   highest: number;
-  /** Numbers below it that have not and still may. */
   missing: number[];
-  /** How many more have not. */
   lost: number;
 }
 
 export class Once {
-  /** @param seen oldest boot first; changed in place */
-  constructor(readonly seen: Seen[] = []) {}
+  /** Oldest epoch first. */
+  readonly seen: Seen[];
 
-  /** @returns whether the message is new; from then on it is not */
-  take(boot: number, number: number): boolean {
-    const known = this.seen.find((entry) => entry.boot === boot) ?? this.begin(boot);
+  /** @param stored what another one has seen */
+  constructor(stored: readonly (Seen | Formerly)[] = []) {
+    this.seen = stored.map((entry) => ('ranges' in entry ? structuredClone(entry) : fromNumbers(entry)));
+  }
+
+  /** @returns whether the record is new; from then on it is not */
+  take(epoch: number, number: number): boolean {
+    const known = this.seen.find((entry) => entry.epoch === epoch) ?? this.begin(epoch);
     if (known === undefined || number === 0) return false;
-    if (number <= known.highest) {
-      const at = known.missing.indexOf(number);
-      if (at >= 0) known.missing.splice(at, 1);
-      return at >= 0;
+    const { ranges } = known;
+    // What comes is mostly the latest.
+    let at = ranges.length;
+    while (at > 0 && ranges[at - 1][0] > number) at--;
+    const before = ranges.at(at - 1);
+    if (at > 0 && before && number <= before[1]) return false;
+    const after = ranges.at(at);
+    const joins = at > 0 && before?.[1] === number - 1;
+    if (joins && after?.[0] === number + 1) {
+      before[1] = after[1];
+      ranges.splice(at, 1);
+    } else if (joins) before[1] = number;
+    else if (after?.[0] === number + 1) after[0] = number;
+    else ranges.splice(at, 0, [number, number]);
+    if (ranges.length > MOST_RANGES) {
+      const [[, end], [begin, last]] = ranges;
+      known.lost += begin - end - 1;
+      ranges[0][1] = last;
+      ranges.splice(1, 1);
     }
-    const first = Math.max(known.highest + 1, number - MOST_MISSING);
-    known.lost += first - known.highest - 1;
-    for (let skipped = first; skipped < number; skipped++) known.missing.push(skipped);
-    const excess = Math.max(0, known.missing.length - MOST_MISSING);
-    known.missing.splice(0, excess);
-    known.lost += excess;
-    known.highest = number;
     return true;
   }
 
-  /** @returns messages that exist and have not come, of the boots that are remembered */
+  /** @returns records that exist and have not come, of the epochs that are remembered */
   get missing(): number {
-    return this.seen.reduce((sum, { missing, lost }) => sum + missing.length + lost, 0);
+    return this.seen.reduce((sum, { ranges, lost }) => {
+      const come = ranges.reduce((count, [first, last]) => count + last - first + 1, 0);
+      return sum + lost + (ranges.at(-1)?.[1] ?? 0) - come;
+    }, 0);
   }
 
-  /** The numbers of these boots begin again: another board has taken the controller's place, or this one cannot count. */
-  forgetFrom(boot: number): void {
-    const from = this.seen.findIndex((entry) => entry.boot >= boot);
+  /** The numbers of these epochs begin again: another board has taken the controller's place, or this one cannot count. */
+  forgetFrom(epoch: number): void {
+    const from = this.seen.findIndex((entry) => entry.epoch >= epoch);
     if (from >= 0) this.seen.splice(from);
   }
 
-  /** @returns undefined when the boot is older than all that are remembered */
-  private begin(boot: number): Seen | undefined {
-    const entry = { boot, highest: 0, missing: [], lost: 0 };
-    const at = this.seen.findIndex((other) => other.boot > boot);
-    if (at === 0 && this.seen.length >= MOST_BOOTS) return undefined;
+  /** @returns undefined when the epoch is older than all that are remembered */
+  private begin(epoch: number): Seen | undefined {
+    const entry: Seen = { epoch, ranges: [], lost: 0 };
+    const at = this.seen.findIndex((other) => other.epoch > epoch);
+    if (at === 0 && this.seen.length >= MOST_EPOCHS) return undefined;
     this.seen.splice(at < 0 ? this.seen.length : at, 0, entry);
-    if (this.seen.length > MOST_BOOTS) this.seen.shift();
+    if (this.seen.length > MOST_EPOCHS) this.seen.shift();
     return entry;
   }
+}
+
+function fromNumbers({ boot, highest, missing, lost }: Formerly): Seen {
+  const ends = [...missing].sort((a, b) => a - b);
+  const ranges: [number, number][] = [];
+  let first = 1;
+  for (const end of [...ends, highest + 1]) {
+    if (end > first) ranges.push([first, end - 1]);
+    first = end + 1;
+  }
+  return { epoch: boot, ranges, lost };
 }

@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { Ajv, type ErrorObject } from 'ajv';
 import Type, { type Static } from 'typebox';
+import { KEPT_DAYS, MOST_KEPT } from './inbox.ts';
 import type { StoreOptions } from './store/open.ts';
 import type { Place } from './talq/place.ts';
 import { LONGEST_BODY } from './talq/protocol.ts';
@@ -44,6 +45,9 @@ export interface GatewayOptions extends StoreOptions {
   dayOffset?: 0 | 12;
   /** Entries that each logger keeps while its CMS is away, the oldest go first. Absent: 100000 */
   logEntries?: number;
+  /** Days for which what controllers told is kept, and how much of it at most. Absent: 90, 1,000,000 */
+  recordDays?: number;
+  records?: number;
   /** ms UTC; a bench passes its simulated time. */
   now(): number;
   log(line: string): void;
@@ -95,6 +99,8 @@ const Settings = Type.Partial(
     data: text('directory'),
     database: text('PostgreSQL'),
     logEntries: Type.Integer({ minimum: 1, maximum: 99999999 }),
+    recordDays: Type.Integer({ minimum: 1, maximum: 9999 }),
+    records: Type.Integer({ minimum: 1000, maximum: 999999999 }),
     timeZone: text('IANA name or POSIX TZ string'),
     location: Type.Object(
       {
@@ -217,6 +223,24 @@ const OPTIONS: Option[] = [
     set: (settings, given, name) => {
       if (!/^[1-9]\d{0,7}$/.test(given)) throw new Error(`${name} wants a number of 1..99999999, not ${given}`);
       settings.logEntries = Number(given);
+    },
+  },
+  {
+    flag: 'record-days',
+    value: 'N',
+    help: `days for which the events and samples of controllers stay in the database (${KEPT_DAYS})`,
+    set: (settings, given, name) => {
+      if (!/^[1-9]\d{0,3}$/.test(given)) throw new Error(`${name} wants days of 1..9999, not ${given}`);
+      settings.recordDays = Number(given);
+    },
+  },
+  {
+    flag: 'records',
+    value: 'N',
+    help: `how many of them at most (${MOST_KEPT})`,
+    set: (settings, given, name) => {
+      if (!/^[1-9]\d{3,8}$/.test(given)) throw new Error(`${name} wants a number of 1000..999999999, not ${given}`);
+      settings.records = Number(given);
     },
   },
   {

@@ -2,6 +2,7 @@
 import { Encoder } from 'cbor-x';
 import Type, { type Static, type TSchema } from 'typebox';
 import { Compile } from 'typebox/compile';
+import { Value } from 'typebox/value';
 import {
   AckCode,
   AckKey,
@@ -16,6 +17,7 @@ import {
   PROTOCOL_VERSION,
   Quantity,
   Reason,
+  type RecordKind,
   ReportKey,
   ResetCode,
   TimeKey,
@@ -278,6 +280,48 @@ export const decodeEvents = decoder(Events, (value) => {
   return { boot, events: events.map(placed) };
 });
 export const decodeBatch = decoder(Batch, (value) => named(value, BATCH_FIELDS));
+
+/** A message of numbered records, looked at no closer than needed to keep them. */
+export interface Records {
+  epoch: number;
+  /** `content`: a message with this one alone. */
+  records: { number: number; content: Uint8Array }[];
+}
+
+const decodeNumbers = decoder(
+  Type.Object({
+    epoch: uint32,
+    items: Type.Array(
+      Type.Refine(Type.Array(Type.Unknown()), ([number]) => Value.Check(uint32, number)),
+      {
+        minItems: 1,
+        maxItems: 64,
+      },
+    ),
+  }),
+  (value) => (Array.isArray(value) ? { epoch: value[0], items: value.slice(1) } : value),
+);
+const decodeName = decoder(Type.Object({ boot: uint32, number: uint32 }), (value) => named(value, BATCH_FIELDS));
+
+/** @returns each event by itself, or why there are none */
+export function splitEvents(payload: Uint8Array): Records | Error {
+  const message = decodeNumbers(payload);
+  if (message instanceof Error) return message;
+  const { epoch, items } = message;
+  return { epoch, records: items.map((item) => ({ number: item[0] as number, content: codec.encode([epoch, item]) })) };
+}
+
+/** @returns the batch of samples, or why it is none */
+export function splitBatch(payload: Uint8Array): Records | Error {
+  const message = decodeName(payload);
+  if (message instanceof Error) return message;
+  return { epoch: message.boot, records: [{ number: message.number, content: payload }] };
+}
+
+/** @returns CBOR that tells a controller that records of a kind are durable, from the first to the last number. */
+export function encodeGot(kind: RecordKind, epoch: number, from: number, to: number): Buffer {
+  return codec.encode([kind, epoch, from, to]);
+}
 export const decodeLink = decoder(Link, (value) => value);
 
 /** @returns the command as CBOR with `number` in it. */

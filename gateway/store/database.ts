@@ -1,6 +1,9 @@
 /** A store on top of a database, whichever it is. */
-import { type Batch, GroupCommit, type LogChange, type Row } from './group-commit.ts';
-import type { Dropped, Json, LogEntry, Logs, Store } from './store.ts';
+import { type Batch, Gathered, GroupCommit, type LogChange, type Row } from './group-commit.ts';
+import type { Arrival, Arrivals, Dropped, Json, LogEntry, Logs, Store } from './store.ts';
+
+/** Arrivals that wait for the database at once; who sends more is not told that they were taken, and repeats them. */
+const MOST_WAITING = 20000;
 
 /** A database: keys and logger names are text without zero characters and half surrogate pairs. */
 export interface Database {
@@ -12,6 +15,11 @@ export interface Database {
   /** @returns the oldest entries of a logger. */
   entries(logger: string, limit: number): Promise<Row[]>;
   trim(logger: string, most: number): Promise<Dropped>;
+  /** Adds what is not there in one transaction. */
+  arrive(arrivals: readonly Arrival[]): void | Promise<void>;
+  arrived(after: number, limit: number): Promise<(Arrival & { sequence: number })[]>;
+  trimArrivals(upTo: number, before: number, most: number): Promise<number>;
+  forgetArrivals(controller: string, upTo: number): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -21,12 +29,22 @@ const fromColumn = (text: string): string => JSON.parse(`"${text}"`);
 
 export class DatabaseStore implements Store {
   readonly logs: Logs;
+  readonly arrivals: Arrivals;
   private readonly commits: GroupCommit;
+  private readonly gathered: Gathered<Arrival>;
   private closed = false;
 
   constructor(private readonly database: Database) {
     this.commits = new GroupCommit((batch) => database.commit(batch));
     this.logs = new DatabaseLogs(database, this.commits);
+    const gathered = new Gathered<Arrival>((arrivals) => database.arrive(arrivals), MOST_WAITING);
+    this.gathered = gathered;
+    this.arrivals = {
+      add: (arrivals) => gathered.add(arrivals),
+      after: (sequence, limit) => database.arrived(sequence, limit),
+      trim: (upTo, before, most) => database.trimArrivals(upTo, before, most),
+      forget: (controller, upTo) => database.forgetArrivals(controller, upTo),
+    };
   }
 
   async load(prefix = ''): Promise<Map<string, Json>> {
@@ -48,6 +66,7 @@ export class DatabaseStore implements Store {
     if (this.closed) return;
     this.closed = true;
     try {
+      await this.gathered.close();
       await this.commits.close();
     } finally {
       await this.database.close();

@@ -27,16 +27,17 @@ export interface Batch {
 
 /**
  * What is put in one turn of the event loop, or while the transaction before is under way, is the next transaction. When
- * one fails, whoever put something into it hears of it; its records stay and go with the next, which is tried soon.
+ * one fails, whoever put something into it hears of it; it is tried again as it was until it succeeds, before all others.
  */
 export class GroupCommit {
   private open: { batch: Batch; done: Promise<void> } | undefined;
   private last: Promise<void> = Promise.resolve();
   private busy = 0;
-  private unsaved: Batch['records'] = new Map();
+  /** What has failed, and what is to be done after it. */
+  private failed: Batch[] = [];
   private retry: NodeJS.Timeout | undefined;
 
-  /** @param commit does a batch in one transaction, whole or not at all */
+  /** @param commit does a batch in one transaction, whole or not at all; given it again after a failure, not twice */
   constructor(private readonly commit: (batch: Batch) => void | Promise<void>) {}
 
   /** @returns a promise of the transaction; it may be left alone. */
@@ -50,11 +51,11 @@ export class GroupCommit {
   /** Resolves when everything put so far is durable. */
   flush(): Promise<void> {
     if (this.open) return this.open.done;
-    if (this.unsaved.size > 0) return this.put(() => {});
+    if (this.failed.length > 0) return this.put(() => {});
     return this.busy > 0 ? this.last : Promise.resolve();
   }
 
-  /** Resolves when nothing is under way any more; rejects when records could not be saved. */
+  /** Resolves when nothing is under way any more; rejects when something could not be saved. */
   async close(): Promise<void> {
     await this.last.catch(() => {});
     try {
@@ -76,17 +77,72 @@ export class GroupCommit {
 
   private async run(batch: Batch): Promise<void> {
     this.open = undefined;
-    for (const [key, text] of this.unsaved) if (!batch.records.has(key)) batch.records.set(key, text);
-    this.unsaved = new Map();
+    const due = [...this.failed, batch];
+    this.failed = [];
     clearTimeout(this.retry);
     try {
-      if (batch.records.size + batch.logs.length > 0) await this.commit(batch);
+      for (; due.length > 0; due.shift()) if (due[0].records.size + due[0].logs.length > 0) await this.commit(due[0]);
     } catch (error) {
-      this.unsaved = batch.records;
-      if (this.unsaved.size > 0) this.retry = setTimeout(() => this.put(() => {}), AGAIN).unref();
+      // The first may have been done without our hearing of it, and so stays what it is; the others become one.
+      this.failed = due.length > 1 ? [due[0], merged(due.slice(1))] : due;
+      this.retry = setTimeout(() => this.put(() => {}), AGAIN).unref();
       throw error;
     } finally {
       this.busy--;
     }
+  }
+}
+
+function merged(batches: Batch[]): Batch {
+  return {
+    records: new Map(batches.flatMap(({ records }) => [...records])),
+    logs: batches.flatMap(({ logs }) => logs),
+  };
+}
+
+/** The same for what only grows, and whose failure is the sender's affair: it is not tried again. */
+export class Gathered<T> {
+  private open: { items: T[]; done: Promise<void> } | undefined;
+  private last: Promise<void> = Promise.resolve();
+  private waiting = 0;
+
+  /**
+   * @param commit does all of them in one transaction, in this order
+   * @param most items that wait at once
+   */
+  constructor(
+    private readonly commit: (items: readonly T[]) => void | Promise<void>,
+    private readonly most: number,
+  ) {}
+
+  /** Resolves when they are durable, rejects when they may not be. */
+  add(items: readonly T[]): Promise<void> {
+    if (items.length === 0) return Promise.resolve();
+    if (this.waiting + items.length > this.most) return Promise.reject(new Error(`${this.waiting} wait already`));
+    this.waiting += items.length;
+    this.open ??= this.begin();
+    this.open.items.push(...items);
+    return this.open.done;
+  }
+
+  /** Resolves when nothing is under way any more. */
+  async close(): Promise<void> {
+    await this.last.catch(() => {});
+  }
+
+  private begin(): { items: T[]; done: Promise<void> } {
+    const items: T[] = [];
+    const before = this.last.catch(() => {});
+    const done = Promise.all([before, new Promise(setImmediate)]).then(async () => {
+      this.open = undefined;
+      try {
+        await this.commit(items);
+      } finally {
+        this.waiting -= items.length;
+      }
+    });
+    done.catch(() => {});
+    this.last = done;
+    return { items, done };
   }
 }

@@ -1,9 +1,10 @@
 /** A store that forgets, for benches and tests. */
-import type { Dropped, Json, LogEntry, Logs, Store } from './store.ts';
+import type { Arrival, Arrivals, Dropped, Json, LogEntry, Logs, Store } from './store.ts';
 
 /** A second gateway may open what the first one has closed: the contents live as long as the object. */
 export class MemoryStore implements Store {
   readonly logs: Logs = new MemoryLogs();
+  readonly arrivals: Arrivals = new MemoryArrivals();
   /** As text, so that nobody can change a record that was saved. */
   private readonly records = new Map<string, string>();
 
@@ -71,3 +72,45 @@ class MemoryLogs implements Logs {
     else this.entries.delete(logger);
   }
 }
+
+class MemoryArrivals implements Arrivals {
+  private kept: (Arrival & { sequence: number })[] = [];
+  private readonly names = new Set<string>();
+  private sequence = 0;
+
+  async add(arrivals: readonly Arrival[]): Promise<void> {
+    for (const arrival of arrivals) {
+      const name = nameOf(arrival);
+      if (this.names.has(name)) continue;
+      this.names.add(name);
+      this.kept.push({ ...arrival, sequence: ++this.sequence, content: arrival.content.slice() });
+    }
+  }
+
+  async after(sequence: number, limit: number): Promise<(Arrival & { sequence: number })[]> {
+    let from = this.kept.length;
+    while (from > 0 && this.kept[from - 1].sequence > sequence) from--;
+    return this.kept.slice(from, from + limit);
+  }
+
+  async trim(upTo: number, before: number, most: number): Promise<number> {
+    const excess = this.kept.length - most;
+    return this.drop(({ sequence, time }, i) => sequence <= upTo && (time < before || i < excess));
+  }
+
+  async forget(controller: string, upTo: number): Promise<void> {
+    this.drop((one) => one.controller === controller && one.sequence <= upTo);
+  }
+
+  private drop(condition: (arrival: Arrival & { sequence: number }, i: number) => boolean): number {
+    const { length } = this.kept;
+    this.kept = this.kept.filter((one, i) => {
+      const gone = condition(one, i);
+      if (gone) this.names.delete(nameOf(one));
+      return !gone;
+    });
+    return length - this.kept.length;
+  }
+}
+
+const nameOf = ({ controller, kind, epoch, number }: Arrival): string => `${controller}/${kind}/${epoch}/${number}`;

@@ -9,6 +9,8 @@ import { openSqliteStore } from './sqlite.ts';
 import type { Json, Store } from './store.ts';
 
 export interface StoreOptions {
+  /** One that is open already; whoever uses it closes it. Absent: what follows. */
+  store?: Store;
   /** Where SQLite keeps its file. Without it and a database everything is forgotten at the end. */
   dataDirectory?: string;
   /** postgres://user:password@host:port/database, instead of SQLite */
@@ -18,6 +20,7 @@ export interface StoreOptions {
 /** @returns the store. Rejects with a message for the operator. */
 export async function openStore(options: StoreOptions, log: (line: string) => void): Promise<Store> {
   const { dataDirectory, database } = options;
+  if (options.store) return options.store;
   if (database === undefined && dataDirectory === undefined) return new MemoryStore();
   const store = database ? await openPostgresStore(database, log) : await openSqliteStore(dataDirectory as string);
   try {

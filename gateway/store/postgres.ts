@@ -2,7 +2,7 @@
 import { Pool, type PoolClient } from 'pg';
 import { type Database, DatabaseStore, newer } from './database.ts';
 import type { Batch, LogChange, Row } from './group-commit.ts';
-import type { Dropped, Store } from './store.ts';
+import type { Arrival, Dropped, Store } from './store.ts';
 
 /** Each brings the schema from the version that is its index to the next. Never changed once released. */
 const MIGRATIONS = [
@@ -15,11 +15,24 @@ const MIGRATIONS = [
      body text NOT NULL
    );
    CREATE INDEX reverbere_log_by_logger ON reverbere_log (logger, sequence, event);`,
+  `CREATE TABLE reverbere_arrivals (
+     sequence bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+     controller text NOT NULL,
+     kind smallint NOT NULL,
+     epoch bigint NOT NULL,
+     number bigint NOT NULL,
+     time double precision NOT NULL,
+     content bytea NOT NULL,
+     UNIQUE (controller, kind, epoch, number)
+   );`,
 ];
 
 /** Held by whoever changes the schema, and by whoever appends: numbers become visible in their order. */
 const SCHEMA_LOCK = 0x52766272;
 const LOG_LOCK = 0x52766273;
+const ARRIVAL_LOCK = 0x52766274;
+/** Arrivals that are dropped in one transaction. */
+const MOST_TRIMMED = 5000;
 /** ms */
 const CONNECT_TIME = 5000;
 const QUERY_TIME = 30000;
@@ -32,7 +45,7 @@ export async function openPostgresStore(url: string, log: (line: string) => void
   const name = nameOf(url);
   const pool = new Pool({
     connectionString: url,
-    max: 2,
+    max: 4,
     connectionTimeoutMillis: CONNECT_TIME,
     query_timeout: QUERY_TIME,
     keepAlive: true,
@@ -137,6 +150,44 @@ class PostgresDatabase implements Database {
     });
   }
 
+  arrive(arrivals: readonly Arrival[]): Promise<void> {
+    const column = <K extends keyof Arrival>(key: K) => arrivals.map((arrival) => arrival[key]);
+    const contents = arrivals.map(({ content }) => Buffer.from(content.buffer, content.byteOffset, content.length));
+    return this.transaction(async (client) => {
+      await client.query('SELECT pg_advisory_xact_lock($1)', [ARRIVAL_LOCK]);
+      const values = [
+        column('controller'),
+        column('kind'),
+        column('epoch'),
+        column('number'),
+        column('time'),
+        contents,
+      ];
+      await client.query(ARRIVE, values);
+    });
+  }
+
+  async arrived(after: number, limit: number): Promise<(Arrival & { sequence: number })[]> {
+    const select = 'SELECT * FROM reverbere_arrivals WHERE sequence > $1 ORDER BY sequence LIMIT $2';
+    const { rows } = await this.pool.query(select, [after, limit]);
+    // 64-bit integers come as text.
+    return rows.map(({ sequence, epoch, number, ...rest }) => ({
+      ...rest,
+      sequence: Number(sequence),
+      epoch: Number(epoch),
+      number: Number(number),
+    }));
+  }
+
+  async trimArrivals(upTo: number, before: number, most: number): Promise<number> {
+    return (await this.pool.query(TRIM, [upTo, before, most, MOST_TRIMMED])).rowCount ?? 0;
+  }
+
+  async forgetArrivals(controller: string, upTo: number): Promise<void> {
+    const remove = 'DELETE FROM reverbere_arrivals WHERE controller = $1 AND sequence <= $2';
+    await this.pool.query(remove, [controller, upTo]);
+  }
+
   close(): Promise<void> {
     return this.pool.end();
   }
@@ -167,3 +218,12 @@ const APPEND =
 const DROP =
   'DELETE FROM reverbere_log WHERE sequence IN (SELECT sequence FROM reverbere_log ' +
   'WHERE logger = $1 AND event = $2 ORDER BY sequence LIMIT $3)';
+const ARRIVE =
+  'INSERT INTO reverbere_arrivals (controller, kind, epoch, number, time, content) ' +
+  'SELECT controller, kind, epoch, number, time, content FROM ' +
+  'unnest($1::text[], $2::smallint[], $3::bigint[], $4::bigint[], $5::double precision[], $6::bytea[]) ' +
+  'WITH ORDINALITY AS new (controller, kind, epoch, number, time, content, place) ORDER BY place ON CONFLICT DO NOTHING';
+const TRIM =
+  'DELETE FROM reverbere_arrivals WHERE sequence IN (SELECT sequence FROM (SELECT sequence, time, ' +
+  'row_number() OVER (ORDER BY sequence) AS place FROM reverbere_arrivals WHERE sequence <= $1 ORDER BY sequence LIMIT $4' +
+  ') AS oldest WHERE time < $2 OR place <= (SELECT count(*) FROM reverbere_arrivals) - $3)';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import Sqlite from 'better-sqlite3';
 import { type Database, DatabaseStore, damaged, newer } from './database.ts';
 import type { Batch, LogChange, Row } from './group-commit.ts';
-import type { Dropped, Store } from './store.ts';
+import type { Arrival, Dropped, Store } from './store.ts';
 
 /** Each brings the schema from the version that is its index to the next. Never changed once released. */
 const MIGRATIONS = [
@@ -17,7 +17,20 @@ const MIGRATIONS = [
      body TEXT NOT NULL
    );
    CREATE INDEX log_by_logger ON log (logger, sequence, event);`,
+  `CREATE TABLE arrivals (
+     sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+     controller TEXT NOT NULL,
+     kind INTEGER NOT NULL,
+     epoch INTEGER NOT NULL,
+     number INTEGER NOT NULL,
+     time INTEGER NOT NULL,
+     content BLOB NOT NULL,
+     UNIQUE (controller, kind, epoch, number)
+   );`,
 ];
+
+/** Arrivals that are dropped in one transaction. */
+const MOST_TRIMMED = 5000;
 
 /** Tells this program's files from other SQLite files: 'Rvbr'. */
 const APPLICATION = 0x52766272;
@@ -82,6 +95,7 @@ function prepare(file: Sqlite.Database, path: string): void {
 
 class SqliteDatabase implements Database {
   readonly commit: (batch: Batch) => void;
+  readonly arrive: (arrivals: readonly Arrival[]) => void;
 
   constructor(
     readonly name: string,
@@ -106,6 +120,14 @@ class SqliteDatabase implements Database {
         else put.run(key, text);
       }
       for (const change of logs) apply(change);
+    }).immediate;
+    const arrive = file.prepare(
+      'INSERT INTO arrivals (controller, kind, epoch, number, time, content) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING',
+    );
+    this.arrive = file.transaction((arrivals: readonly Arrival[]) => {
+      for (const { controller, kind, epoch, number, time, content } of arrivals) {
+        arrive.run(controller, kind, epoch, number, time, content);
+      }
     }).immediate;
   }
 
@@ -132,6 +154,25 @@ class SqliteDatabase implements Database {
       return { attributes, events };
     });
     return all.immediate();
+  }
+
+  async arrived(after: number, limit: number): Promise<(Arrival & { sequence: number })[]> {
+    const select = 'SELECT * FROM arrivals WHERE sequence > ? ORDER BY sequence LIMIT ?';
+    return this.file.prepare<number[], Arrival & { sequence: number }>(select).all(after, limit);
+  }
+
+  async trimArrivals(upTo: number, before: number, most: number): Promise<number> {
+    const excess = Number(this.file.prepare('SELECT count(*) FROM arrivals').pluck().get()) - most;
+    const oldest = 'SELECT sequence, time FROM arrivals WHERE sequence <= ? ORDER BY sequence LIMIT ?';
+    const rows = this.file.prepare<number[], { sequence: number; time: number }>(oldest).all(upTo, MOST_TRIMMED);
+    const kept = rows.findIndex(({ time }, i) => time >= before && i >= excess);
+    const last = rows.at(kept < 0 ? -1 : kept - 1);
+    if (kept === 0 || last === undefined) return 0;
+    return this.file.prepare('DELETE FROM arrivals WHERE sequence <= ?').run(last.sequence).changes;
+  }
+
+  async forgetArrivals(controller: string, upTo: number): Promise<void> {
+    this.file.prepare('DELETE FROM arrivals WHERE controller = ? AND sequence <= ?').run(controller, upTo);
   }
 
   async close(): Promise<void> {

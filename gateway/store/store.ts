@@ -1,4 +1,4 @@
-/** What the gateway remembers over a restart: records under keys, and the logs of TALQ loggers. */
+/** What the gateway remembers over a restart: records under keys, the logs of TALQ loggers, and what controllers told. */
 
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 
@@ -13,14 +13,16 @@ export interface Store {
    */
   load(prefix?: string): Promise<Map<string, Json>>;
   /**
-   * Resolves when the record is durable; undefined deletes it. Later calls win. Calls without an `await` between them are
-   * one transaction: all of them are kept, or none. Rejects when that failed; the store then goes on trying by itself.
+   * Resolves when the record is durable; undefined deletes it. Later calls win. Calls without an `await` between them, of
+   * records and logs, are one transaction: all of them are kept, or none. Rejects when that failed; the store then goes on
+   * trying by itself.
    * @param record taken as it is now: what the caller changes later is not saved. Members that are undefined are left out
    */
   save(key: string, record: unknown): Promise<void>;
   /** Resolves when every record saved so far is durable, rejects when one is not. Costs nothing when all are. */
   flush(): Promise<void>;
   readonly logs: Logs;
+  readonly arrivals: Arrivals;
   /** Resolves when all that was asked for is done, and nothing is open any more. Rejects when a record could not be saved. */
   close(): Promise<void>;
 }
@@ -39,7 +41,10 @@ export interface LogEntry {
 
 /** The logs of all loggers: queues that survive restarts. */
 export interface Logs {
-  /** Adds entries of one or more loggers in this order, all or none. Resolves when they are durable. */
+  /**
+   * Adds entries of one or more loggers in this order, all or none. Resolves when they are durable; rejects when that
+   * failed, and the store goes on trying by itself: `Store.flush` tells.
+   */
   append(entries: readonly Omit<LogEntry, 'sequence'>[]): Promise<void>;
   /** @returns the oldest entries of a logger, at most `limit`, oldest first. */
   pending(logger: string, limit: number): Promise<LogEntry[]>;
@@ -57,4 +62,35 @@ export interface Logs {
 export interface Dropped {
   attributes: number;
   events: number;
+}
+
+/** What a controller told under a number: an event, or a batch of samples. The first four name it for ever. */
+export interface Arrival {
+  controller: string;
+  /** `RecordKind` */
+  kind: number;
+  epoch: number;
+  number: number;
+  /** ms UTC at which it came first */
+  time: number;
+  /** CBOR */
+  content: Uint8Array;
+}
+
+/** Everything that controllers told, each once, whoever received it. */
+export interface Arrivals {
+  /**
+   * Adds those that are not there, all or none. Resolves when all of them, new or not, are durable. Rejects when that
+   * failed, and then they are forgotten: nobody may be told that they were taken.
+   */
+  add(arrivals: readonly Arrival[]): Promise<void>;
+  /** @returns those with greater sequence numbers, at most `limit`, in the order in which they became durable. */
+  after(sequence: number, limit: number): Promise<(Arrival & { sequence: number })[]>;
+  /**
+   * Drops some of the oldest up to a sequence number: what came before `before` (ms UTC), and what is more than `most`.
+   * @returns how many went; not 0: there may be more
+   */
+  trim(upTo: number, before: number, most: number): Promise<number>;
+  /** Another board has taken the controller's place and begins to count: up to a sequence number all it told goes. */
+  forget(controller: string, upTo: number): Promise<void>;
 }

@@ -1,5 +1,5 @@
 /** Events of controllers as TALQ log entries tell them. Source: TALQ 2.7.1 data model, EventLogData, StateChangeEventLogData. */
-import { EventCode, Quantity } from '../../firmware/link/messages.ts';
+import { EventCode, Quantity, RecordKind } from '../../firmware/link/messages.ts';
 import type { Controller, ControllerEvent } from '../fleet.ts';
 import { MEASURES, toReason, toTimestamp, toUnit } from './mapping.ts';
 import { type Notice, noticesOf } from './notices.ts';
@@ -84,6 +84,9 @@ function infoOf({ vendor }: Notice, { code, phase, first, second, temperature, t
   if (vendor) parts.push(`${vendor.name}: ${vendor.description}`);
   const dip = code === EventCode.Sag || code === EventCode.Swell;
   if (dip && first !== undefined && second !== undefined) parts.push(`${first / 10} s, ${second / 10} V.`);
+  if (code === EventCode.Dropped && first !== undefined) {
+    parts.push(`${first} ${second === RecordKind.Samples ? 'batches of samples' : 'events'}.`);
+  }
   if (code === EventCode.SupplyLoss && phase === 'start' && first !== undefined) {
     parts.push(first === 1 ? 'Seen at the input of the supply.' : 'Found out at the next start.');
   }

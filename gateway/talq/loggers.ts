@@ -4,7 +4,7 @@
  */
 import type { Clock } from '../clock.ts';
 import type { Fleet } from '../fleet.ts';
-import type { Json, LogEntry, Store } from '../store/store.ts';
+import type { Json, Store } from '../store/store.ts';
 import { eventEntry, type LogReport } from './entries.ts';
 import { refusal } from './errors.ts';
 import type { EventFeed } from './feed.ts';
@@ -68,9 +68,15 @@ export class Loggers {
   private readonly endings: (() => void)[] = [];
   private closed = false;
   private next: () => void = () => {};
-  private queue: Omit<LogEntry, 'sequence'>[] = [];
-  /** What is on its way into the store: nothing is asked of it before. */
+  /** Entries that are on their way into the store. */
+  private waiting = 0;
+  private failing = false;
+  /** What is on its way into the store: nothing is asked of it before, unless it fails. */
   private writing: Promise<void> = Promise.resolve();
+  private stop: () => void = () => {};
+  private readonly stopped = new Promise<void>((resolve) => {
+    this.stop = resolve;
+  });
 
   constructor(private readonly options: LoggersOptions) {
     const { fleet, feed, clock, model, modelOf, store, post, log } = options;
@@ -120,6 +126,7 @@ export class Loggers {
 
   async close(): Promise<void> {
     this.closed = true;
+    this.stop();
     void this.guard(this.options.store.save(RECORDED, this.options.clock.now()));
     for (const end of this.endings.splice(0)) end();
     this.next();
@@ -172,7 +179,7 @@ export class Loggers {
   /** @returns what the CMS has not got, and a fresh sample of a logger of attributes. Throws a Refusal: 404 */
   async pull(owner: string, address: string): Promise<LogReport> {
     const entry = this.get(owner, address);
-    await this.writing;
+    await this.written();
     const pending = await this.options.store.logs.pending(entry.key, this.most(entry));
     const entries = [...pending.map(({ body }) => body as never), ...this.recorder.snapshot(entry)];
     return { address, entries };
@@ -234,7 +241,7 @@ export class Loggers {
     this.reporter.drop(entry);
     this.entries.delete(entry.key);
     const { store } = this.options;
-    await this.writing;
+    await this.written();
     await this.guard(Promise.all([store.save(`${PREFIX}${entry.key}`, undefined), store.logs.forget(entry.key)]));
   }
 
@@ -243,44 +250,45 @@ export class Loggers {
     return post.reaches(owner) ? most : Math.min(most, MOST_UNREPORTED);
   }
 
-  /** In the order in which things happened; what comes while the store writes is written together. */
+  /** In the order in which things happened, and in one transaction with all else that is saved in this turn. */
   private keep(entry: Entry, entries: NewEntry[]): void {
-    const time = this.options.clock.now();
-    const waiting = this.queue.length > 0;
-    for (const one of entries) this.queue.push({ ...one, logger: entry.key, time });
+    const { clock, store } = this.options;
+    if (this.failing && this.waiting + entries.length > MOST_WAITING) {
+      entry.lost += entries.length;
+      return;
+    }
+    const time = clock.now();
     entry.grown += entries.length;
-    if (!waiting) this.schedule();
-  }
-
-  private schedule(): void {
-    this.writing = this.writing.then(() => this.write());
+    this.waiting += entries.length;
+    const stored = store.logs.append(entries.map((one) => ({ ...one, logger: entry.key, time })));
+    stored.catch(() => {});
+    this.writing = this.writing.then(() => this.kept(entry.key, entries.length, stored));
   }
 
   /** The CMS gets nothing that is not in the store. */
-  private async write(): Promise<void> {
-    const written = this.queue.splice(0);
+  private async kept(key: string, count: number, stored: Promise<void>): Promise<void> {
     const { clock, log, store } = this.options;
-    const { logs } = store;
-    try {
-      await logs.append(written);
-    } catch (error) {
-      log(`cannot store what loggers record: ${(error as Error).message}`);
-      this.queue.unshift(...written);
-      for (const { logger } of this.queue.splice(0, Math.max(0, this.queue.length - MOST_WAITING))) {
-        const entry = this.entries.get(logger);
-        if (entry) entry.lost++;
-      }
-      if (!this.closed) clock.after(AGAIN, () => this.schedule());
-      return;
+    let trying = stored;
+    while (!(await settled(trying))) {
+      if (!this.failing) log(`cannot store what loggers record: ${await trying.catch(({ message }) => message)}`);
+      this.failing = true;
+      if (this.closed) return;
+      await Promise.race([this.stopped, new Promise<void>((resolve) => clock.after(AGAIN, resolve))]);
+      trying = store.flush();
     }
-    for (const key of new Set(written.map(({ logger }) => logger))) {
-      const entry = this.entries.get(key);
-      if (!entry) await this.guard(logs.forget(key));
-      else {
-        await this.trim(entry);
-        this.reporter.changed(entry);
-      }
+    this.failing = false;
+    this.waiting -= count;
+    const entry = this.entries.get(key);
+    if (!entry) await this.guard(store.logs.forget(key));
+    else {
+      await this.trim(entry);
+      this.reporter.changed(entry);
     }
+  }
+
+  /** Waits for what is on its way into the store, unless it fails. */
+  private written(): Promise<void> {
+    return this.failing ? Promise.resolve() : this.writing;
   }
 
   private async trim(entry: Entry): Promise<void> {
@@ -335,3 +343,8 @@ export class Loggers {
 }
 
 const keyOf = (owner: string, address: string): string => `${owner}/${address}`;
+const settled = (work: Promise<void>): Promise<boolean> =>
+  work.then(
+    () => true,
+    () => false,
+  );

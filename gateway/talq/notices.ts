@@ -62,6 +62,7 @@ const VENDOR: Record<number, [functionId: string, name: string, description: str
   [EventCode.Sag]: [MONITOR, 'sag', 'The supply voltage was too low for a moment.'],
   [EventCode.Swell]: [MONITOR, 'swell', 'The supply voltage was too high for a moment.'],
   [EventCode.Tilted]: ['basic', 'tilted', 'The controller no longer hangs as it was installed.'],
+  [EventCode.Dropped]: ['basic', 'recordsDropped', 'There was no room any more for what nobody had taken.'],
 };
 
 /** Names of a quantity's limits in one kind of function; `threshold` is absent where a type of lamp holds it. */

@@ -37,7 +37,7 @@ function bench(born = birth({ 12: [0, 8, 13, 15] })) {
   return { fleet, log, sent, events, samples, receive, run, controller };
 }
 
-const numbers = (events: ControllerEvent[]) => events.map(({ boot, number }) => `${boot}.${number}`);
+const numbers = (events: ControllerEvent[]) => events.map(({ epoch, number }) => `${epoch}.${number}`);
 
 describe('events of controllers', () => {
   it('are told once each with their time and evidence, however often they come', () => {
@@ -49,7 +49,7 @@ describe('events of controllers', () => {
     receive(Leaf.Event, [7, second, first]);
     assert.deepEqual(events, [
       {
-        boot: 7,
+        epoch: 7,
         number: 1,
         code: EventCode.LampFailure,
         phase: 'start',
@@ -63,7 +63,7 @@ describe('events of controllers', () => {
         temperature: 415,
       },
       {
-        boot: 7,
+        epoch: 7,
         number: 2,
         code: EventCode.Sag,
         phase: 'instant',
@@ -178,7 +178,7 @@ describe('events of controllers', () => {
     assert.equal(once.take(1, 2), false, 'a boot long gone');
     const wide = new Once();
     for (let i = 1; i < 100; i++) wide.take(1, i * 1000);
-    assert.ok(wide.seen[0].missing.length <= 256);
+    assert.ok(wide.seen[0].ranges.length <= 256);
     assert.equal(wide.missing, 99_000 - 99);
   });
 });

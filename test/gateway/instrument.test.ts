@@ -460,7 +460,7 @@ describe('an instrument in TALQ', () => {
     const known = rig.gateway.fleet.controllers.get('PAR-0001');
     assert.ok(known);
     const failure = {
-      boot: 7,
+      epoch: 7,
       number: 9,
       code: 0,
       phase: 'start',
@@ -497,7 +497,7 @@ describe('an instrument in TALQ', () => {
   it('tells a change of light with its cause, a sag with its depth, and a time that is not the controller’s', () => {
     const known = rig.gateway.fleet.controllers.get('PAR-0001');
     assert.ok(known);
-    const at = { boot: 7, number: 9, uptime: 1, time: T0, timed: true, phase: 'instant' as const };
+    const at = { epoch: 7, number: 9, uptime: 1, time: T0, timed: true, phase: 'instant' as const };
     const [change] = toTalqEvents(known, { ...at, code: EventCode.LightStateChange, level: 62, first: 60, second: 3 });
     assert.deepEqual(change.command, { state: { name: 'LevelState', value: 60 }, reason: 'program' });
     assert.deepEqual(change.state, { name: 'LevelState', value: 62 });

@@ -135,6 +135,8 @@ export class Controller {
   readonly topics: string[] = [];
   private groups: number[] = [];
   readonly times: Map<number, number>[] = [];
+  /** What the gateway says that it has: kind, epoch, first and last number. */
+  readonly gots: number[][] = [];
   /** How it answers a command; undefined: not at all. */
   answer: (command: Map<number, unknown>) => AckCode | undefined = () => AckCode.Done;
   private waiting: (() => void)[] = [];
@@ -145,6 +147,7 @@ export class Controller {
   ) {
     client.on('message', (topic, payload) => {
       if (topic.endsWith(`/${Leaf.Time}`)) this.times.push(decoder.decode(payload));
+      else if (topic.endsWith(`/${Leaf.Got}`)) this.gots.push(decoder.decode(payload));
       else void this.obey(topic, decoder.decode(payload));
       for (const resolve of this.waiting.splice(0)) resolve();
     });
@@ -159,7 +162,7 @@ export class Controller {
       will: { topic: topic(Leaf.Link), payload: Buffer.from([0]), qos: 1, retain: true },
     });
     const controller = new Controller(id, client);
-    await client.subscribeAsync([topic(Leaf.Command), topic(Leaf.Time)], { qos: 1 });
+    await client.subscribeAsync([topic(Leaf.Command), topic(Leaf.Time), topic(Leaf.Got)], { qos: 1 });
     return controller;
   }
 

@@ -51,6 +51,7 @@ export class Writer {
   async check(store: Store): Promise<void> {
     const records = await store.load();
     assert.ok(this.acknowledged.size > 0);
+    const arrivals = await store.arrivals.after(0, 1000000);
     for (const [lane, last] of this.acknowledged) {
       const there = Number(records.get(`${lane}/a`));
       assert.ok(there === last || there === last + 1, `${lane}: ${last} acknowledged, ${there} there`);
@@ -59,6 +60,18 @@ export class Writer {
       assert.deepEqual(
         log.map(({ time }) => time),
         Array.from({ length: there }, (_, i) => i + 1),
+      );
+      const [a, b] = ['a', 'b'].map((name) =>
+        arrivals.filter(({ controller }) => controller === `${lane}/${name}`).map(({ number }) => number),
+      );
+      assert.deepEqual(a, b, 'what came together');
+      assert.deepEqual(
+        a,
+        Array.from(a, (_, i) => i + 1),
+      );
+      assert.ok(
+        a.length === last || a.length === last + 1,
+        `${lane}: ${last} acknowledged, ${a.length} arrivals there`,
       );
     }
   }

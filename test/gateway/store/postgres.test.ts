@@ -85,7 +85,7 @@ describe('the store in PostgreSQL', () => {
     assert.deepEqual([...(await again.load())], [['a', 2]]);
     assert.deepEqual(
       (await again.logs.pending('l', 10)).map(({ body }) => body),
-      [1],
+      [1, 2],
     );
     await again.close();
   });

@@ -1,7 +1,7 @@
 /** What every store promises, as tests. */
 import assert from 'node:assert/strict';
 import { Drawer } from '../../../gateway/store/drawer.ts';
-import type { LogEntry, Store } from '../../../gateway/store/store.ts';
+import type { Arrival, LogEntry, Store } from '../../../gateway/store/store.ts';
 
 /** @param open opens the store that is under test, each time the same one */
 export function testPromises(open: () => Promise<Store>): void {
@@ -195,6 +195,90 @@ export function testPromises(open: () => Promise<Store>): void {
       await store.logs.append(Array.from({ length: 20000 }, (_, i) => entry('a', i)));
       assert.deepEqual(await bodies('a', 3), [0, 1, 2]);
       assert.equal((await bodies('a', 100000)).length, 20000);
+    });
+  });
+
+  describe('arrivals', () => {
+    const arrival = (controller: string, number: number, more: Partial<Arrival> = {}): Arrival => {
+      const content = new Uint8Array([0, 255, number & 255]);
+      return { controller, kind: 0, epoch: 7, number, time: 1000 * number, content, ...more };
+    };
+    const names = (found: Arrival[]) =>
+      found.map(({ controller, kind, epoch, number }) => `${controller}${kind}${epoch}.${number}`);
+    const all = async (after = 0, limit = 100000) => store.arrivals.after(after, limit);
+
+    it('come back as they came and in that order, with growing numbers, also after a restart', async () => {
+      const most = 4294967295;
+      await store.arrivals.add([arrival('b', 2), arrival('a', 1, { content: new Uint8Array(0), time: 1714852800123 })]);
+      await store.arrivals.add([arrival('a', most, { kind: 1, epoch: most, time: 0 })]);
+      await reopen();
+      await store.arrivals.add([arrival('a', 2)]);
+      const found = await all();
+      assert.deepEqual(
+        found.map(({ sequence, content, ...rest }) => ({ ...rest, content: [...content] })),
+        [
+          { controller: 'b', kind: 0, epoch: 7, number: 2, time: 2000, content: [0, 255, 2] },
+          { controller: 'a', kind: 0, epoch: 7, number: 1, time: 1714852800123, content: [] },
+          { controller: 'a', kind: 1, epoch: most, number: most, time: 0, content: [0, 255, 255] },
+          { controller: 'a', kind: 0, epoch: 7, number: 2, time: 2000, content: [0, 255, 2] },
+        ],
+      );
+      assert.ok(found.every(({ sequence }, i) => sequence > (found[i - 1]?.sequence ?? 0)));
+      assert.deepEqual(names(await all(found[1].sequence, 1)), ['a14294967295.4294967295']);
+      assert.deepEqual(await all(found[3].sequence), []);
+    });
+
+    it('are there once, by controller, kind, epoch and number, and as they came first', async () => {
+      const first = arrival('a', 1, { content: new Uint8Array([1]) });
+      const again = arrival('a', 1, { content: new Uint8Array([2]), time: 9 });
+      const others = [{ controller: 'b' }, { kind: 1 }, { epoch: 8 }, { number: 2 }].map((more) =>
+        arrival('a', 1, more),
+      );
+      await Promise.all([store.arrivals.add([first, again]), store.arrivals.add([again, ...others])]);
+      await reopen();
+      await store.arrivals.add([again, arrival('a', 3), again]);
+      const found = await all();
+      assert.deepEqual(names(found), ['a07.1', 'b07.1', 'a17.1', 'a08.1', 'a07.2', 'a07.3']);
+      assert.deepEqual([...found[0].content], [1]);
+    });
+
+    it('go when they are old or too many, oldest first, and never beyond the last that was taken', async () => {
+      await store.arrivals.add([1, 2, 3, 4, 5, 6].map((number) => arrival('a', number)));
+      const sequences = (await all()).map(({ sequence }) => sequence);
+      const trim = async (upTo: number, before: number, most: number): Promise<string[]> => {
+        while ((await store.arrivals.trim(upTo, before, most)) > 0);
+        return (await all()).map(({ number }) => String(number));
+      };
+      assert.deepEqual(await trim(sequences[5], 1000, 6), ['1', '2', '3', '4', '5', '6']);
+      assert.deepEqual(await trim(sequences[5], 2000, 6), ['2', '3', '4', '5', '6']);
+      assert.deepEqual(await trim(sequences[5], 0, 4), ['3', '4', '5', '6']);
+      assert.deepEqual(await trim(sequences[3], 1e15, 0), ['5', '6']);
+      await reopen();
+      await store.arrivals.add([arrival('a', 1), arrival('a', 6)]);
+      const left = await all();
+      assert.deepEqual(names(left), ['a07.5', 'a07.6', 'a07.1'], 'what is gone may come again');
+      assert.ok(left[2].sequence > sequences[5], 'under a number that was never used');
+      assert.deepEqual(await trim(left[2].sequence, 1e15, 10), []);
+      await reopen();
+      await store.arrivals.add([arrival('a', 9)]);
+      assert.ok((await all())[0].sequence > left[2].sequence);
+    });
+
+    it('of one controller are forgotten up to a number, and begin anew', async () => {
+      await store.arrivals.add([arrival('a', 1), arrival('b', 1), arrival('a', 2), arrival('a', 3)]);
+      const [, , third] = await all();
+      await store.arrivals.forget('a', third.sequence);
+      await store.arrivals.add([arrival('a', 1)]);
+      assert.deepEqual(names(await all()), ['b07.1', 'a07.3', 'a07.1']);
+    });
+
+    it('take an empty list, and thousands at once', async () => {
+      await store.arrivals.add([]);
+      const many = Array.from({ length: 6000 }, (_, i) => arrival('a', i + 1));
+      await Promise.all([store.arrivals.add(many), store.arrivals.add(many)]);
+      assert.equal((await all()).length, 6000);
+      while ((await store.arrivals.trim(1e15, 1e15, 0)) > 0);
+      assert.equal((await all()).length, 0);
     });
   });
 }

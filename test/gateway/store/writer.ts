@@ -17,9 +17,15 @@ async function write(): Promise<void> {
     for (let i = 1; ; i++) {
       // Both halves in one transaction.
       const halves = [store.save(`${own}/a`, i), store.save(`${own}/b`, { i, filling: 'x'.repeat(2000) })];
-      await Promise.all([...halves, store.logs.append([entry(own, i), entry('all', i)])]);
+      const told = ['a', 'b'].map((controller) => arrival(`${own}/${controller}`, i));
+      const log = store.logs.append([entry(own, i), entry('all', i)]);
+      await Promise.all([...halves, log, store.arrivals.add(told)]);
       writeSync(1, `${own} ${i}\n`);
     }
+  }
+
+  function arrival(controller: string, number: number) {
+    return { controller, kind: 0, epoch: 1, number, time: number, content: new Uint8Array([number & 255]) };
   }
 
   function entry(logger: string, i: number) {
