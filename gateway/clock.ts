@@ -35,3 +35,39 @@ export class Clock {
     this.timers.clear();
   }
 }
+
+/**
+ * Waits for some work.
+ * @param patience ms of the clock's time
+ * @param realPatience ms of real time, should the clock stand still
+ * @returns what the work gives, undefined when it takes longer; rejects when it does
+ */
+export function within<T>(
+  clock: Clock,
+  work: Promise<T>,
+  patience: number,
+  realPatience: number,
+): Promise<T | undefined> {
+  return new Promise((resolve, reject) => {
+    const stop = (): void => {
+      cancel();
+      clearTimeout(timer);
+    };
+    const late = (): void => {
+      stop();
+      resolve(undefined);
+    };
+    const cancel = clock.after(patience, late);
+    const timer = setTimeout(late, realPatience);
+    work.then(
+      (value) => {
+        stop();
+        resolve(value);
+      },
+      (error) => {
+        stop();
+        reject(error);
+      },
+    );
+  });
+}

@@ -49,6 +49,8 @@ const AFTER_TIME = 1000;
 /** ms that an unacknowledged override without an expiration is kept, and a sensor's pulse; settings are kept for ever. */
 const LIFETIME = 86400000;
 const PULSE_LIFETIME = 10000;
+/** ms after which nobody waits any more for values that were to be read. */
+const READ_LIFETIME = 5000;
 const TIME_PERIOD = 3600000;
 /** ms for which missing records may stay away before somebody is told; they count when they come later. */
 const GAP_TIME = 86400000;
@@ -406,6 +408,13 @@ export class Fleet {
     this.setLink(controller, online);
     this.tell(controller, 'link');
     if (online) this.sendAll(id);
+    else this.settleReads(id);
+  }
+
+  /** Who waits for fresh values waits for somebody who is there. */
+  private settleReads(id: string): void {
+    for (const pending of this.pending.get(id) ?? [])
+      if (pending.command.kind === CommandKind.Read) this.settle(id, pending, 'expired');
   }
 
   private setLink(controller: Controller, online: boolean): void {
@@ -735,11 +744,16 @@ const LASTING = [
   CommandKind.Groups,
 ];
 
+const LIFETIMES: { [kind: number]: number } = {
+  [CommandKind.Sensor]: PULSE_LIFETIME,
+  [CommandKind.Read]: READ_LIFETIME,
+};
+
 /** @returns ms UTC after which the command is no longer sent. */
 function endOf({ kind, expiration }: FieldCommand, givenAt: number): number {
   if (LASTING.includes(kind)) return Number.POSITIVE_INFINITY;
   if (expiration !== undefined) return expiration * 1000;
-  return givenAt + (kind === CommandKind.Sensor ? PULSE_LIFETIME : LIFETIME);
+  return givenAt + (LIFETIMES[kind] ?? LIFETIME);
 }
 
 /** @returns what has to be remembered of a controller over a restart */

@@ -13,6 +13,9 @@ const LONGEST_RAMP = 1000000;
 const SENSORS = 65535;
 const GROUPS = 8;
 
+/** Not an ack: the command is obeyed when the units have been read, and acknowledged then. */
+export const LATER = -1;
+
 /** An override as it arrived: what it leaves out is undefined, and no program or sensor asks for it. */
 export type Override = Omit<LampCommand, 'program' | 'sensor'>;
 
@@ -44,7 +47,7 @@ export interface Orders {
 export interface Answer {
   /** The command's number; undefined when not even that could be read. */
   number: number | undefined;
-  code: AckCode;
+  code: AckCode | typeof LATER;
 }
 
 /**
@@ -60,6 +63,10 @@ export function obey(payload: Bytes, orders: Orders): Answer {
   const kind = message[CommandKey.Kind];
   if (kind === CommandKind.Resume) {
     answer.code = orders.arbiter.resume();
+    return answer;
+  }
+  if (kind === CommandKind.Read) {
+    answer.code = LATER;
     return answer;
   }
   if (kind === CommandKind.Timetable) {

@@ -7,8 +7,18 @@ import type { Board, Site } from '../board.ts';
 import type { Batch } from '../monitor/recorder.ts';
 import { CborWriter, decode } from '../protocols/cbor.ts';
 import type { Schedule } from '../schedule.ts';
-import { type Orders, obey } from './commands.ts';
-import { AckKey, COMMAND_GROUP_ROOT, GROUP_ROOT, Leaf, LogKey, Quantity, TimeKey, TOPIC_ROOT } from './messages.ts';
+import { LATER, type Orders, obey } from './commands.ts';
+import {
+  AckCode,
+  AckKey,
+  COMMAND_GROUP_ROOT,
+  GROUP_ROOT,
+  Leaf,
+  LogKey,
+  Quantity,
+  TimeKey,
+  TOPIC_ROOT,
+} from './messages.ts';
 import {
   birth,
   birthHead,
@@ -37,6 +47,12 @@ const PATIENCE = 1000;
 /** Bytes of events in one message. */
 const PORTION = 600;
 
+/** ms between two looks whether all units have been read that somebody asks for, and until nobody waits for the rest. */
+const LOOK = 100;
+const LONGEST_READ = 4000;
+/** Commands at most that wait for one reading of the units. */
+const READS = 4;
+
 /** s for which a neighbour's presence is believed without being repeated. */
 const LONGEST_PRESENCE = 3600;
 
@@ -48,7 +64,7 @@ const LATEST = 4294967295000;
 export interface Controller extends Orders {
   readonly lamp: Light;
   readonly arbiter: Orders['arbiter'] & Decision & { wake(): void };
-  readonly meters: Readings;
+  readonly meters: Readings & { hurry(delay: number): void; busy(uptime: number): boolean };
   readonly settings: Remembered;
   /** 0 or 1 of the presence input, undefined without one. */
   readonly presence: number | undefined;
@@ -90,6 +106,9 @@ export class Session {
   private _flying = 0;
   private _event = 0;
   private _log = 0;
+  /** Numbers of the commands that are acknowledged when the units have been read, and the uptime until which that may take. */
+  private _reads: number[] = [];
+  private _until = 0;
 
   constructor(
     private _hal: Hal,
@@ -149,7 +168,8 @@ export class Session {
   /** The next appointment. */
   private _plan(): void {
     const urgent = this._inbox.length > 0 || (this._events.length > 0 && !this._flying && this.uplink.online);
-    this._schedule.at(this._task, urgent ? 0 : Math.max(0, this._due - this._hal.clock.uptime()));
+    const delay = Math.max(0, this._due - this._hal.clock.uptime());
+    this._schedule.at(this._task, urgent ? 0 : this._reads.length > 0 ? Math.min(delay, LOOK) : delay);
   }
 
   /** Something happened that must not be lost. @param event by `EventItem`, its number left out */
@@ -242,6 +262,12 @@ export class Session {
     const message = this._inbox.shift();
     this._plan();
     if (!message) {
+      if (this._reads.length > 0 && (now >= this._until || !owner.meters.busy(now))) {
+        const reads = this._reads;
+        this._reads = [];
+        this._report(now);
+        for (const number of reads) this._acknowledge(number, AckCode.Done);
+      }
       // A clock of fractions may be an instant early: an appointment that is not kept then would be made again and again.
       if (this._due - now < 1) this._report(now);
       else if (!this._flying && this._events.length > 0 && this.uplink.online) this._tell();
@@ -251,9 +277,11 @@ export class Session {
     if (topic === this._root + Leaf.Command || this._groups.indexOf(` ${topic} `) >= 0) {
       const answer = obey(message._payload, owner);
       if (answer.number === undefined) return;
-      this._writer.map(2);
-      this._writer.pairs(AckKey.Number, [answer.number, answer.code]);
-      this._send(Leaf.Ack, this._writer.finish(), false);
+      if (answer.code === LATER) {
+        this._read(answer.number, now);
+        return;
+      }
+      this._acknowledge(answer.number, answer.code);
     } else {
       const content = decode(message._payload) as Record<number, unknown> | undefined;
       if (!content) return;
@@ -270,6 +298,24 @@ export class Session {
     }
     owner.arbiter.wake();
     this.touch();
+  }
+
+  /** Reads all units now, unless that is being done. */
+  private _read(number: number, now: number): void {
+    const reads = this._reads;
+    if (reads.length >= READS || reads.indexOf(number) >= 0) return;
+    if (reads.length === 0) {
+      this._until = now + LONGEST_READ;
+      this._owner.meters.hurry(0);
+    }
+    reads.push(number);
+    this._plan();
+  }
+
+  private _acknowledge(number: number, code: AckCode): void {
+    this._writer.map(2);
+    this._writer.pairs(AckKey.Number, [number, code]);
+    this._send(Leaf.Ack, this._writer.finish(), false);
   }
 
   private _report(now: number): void {

@@ -61,9 +61,19 @@ export class Meters {
     this.count = _units.length;
   }
 
-  /** Reads the units again soon. @param delay ms; absent: the lamp has changed, and takes a moment to settle */
+  /**
+   * Reads the units again soon.
+   * @param delay ms; absent: the lamp has changed, and takes a moment to settle. 0: somebody asks, also for absent units
+   */
   hurry(delay?: number): void {
-    for (const poller of this._pollers) poller.hurry(delay || SETTLED);
+    for (const poller of this._pollers) poller.hurry(delay === undefined ? SETTLED : delay);
+  }
+
+  /** @returns whether a unit is being read, or due at this uptime */
+  busy(now: number): boolean {
+    for (const unit of this._units) if (unit._due - now < 1) return true;
+    for (const poller of this._pollers) if (poller._unit) return true;
+    return false;
   }
 
   /**
@@ -126,7 +136,7 @@ class Poller implements Transaction {
   private _task: number;
   private _staged: Float64Array;
   /** The unit that is being read; whether the line has its request; what became of the latest request. */
-  private _unit: Unit | undefined;
+  _unit: Unit | undefined;
   private _asked = false;
   private _fault: number = Fault.None;
   /** Where the next request of the plan begins, its first value, and how many values made sense so far. */
@@ -184,12 +194,13 @@ class Poller implements Transaction {
     return next;
   }
 
-  /** Units that do not answer keep their pace. */
+  /** Units that do not answer keep their pace, or come last. */
   hurry(delay: number): void {
     const now = this._clock.uptime();
     let next = now + delay;
     for (const unit of this._units) {
       if (unit._failures < ABSENT) unit._due = Math.min(unit._due, now + delay);
+      else if (delay === 0) unit._due = Math.min(unit._due, now + 1);
       next = Math.min(next, unit._due);
     }
     if (!this._unit) this._schedule.at(this._task, Math.max(0, next - now));

@@ -6,8 +6,10 @@ import { CommandKind } from '../../firmware/link/messages.ts';
 import type { Clock } from '../clock.ts';
 import type { Fleet } from '../fleet.ts';
 import { openServer, type Tls } from '../http-server.ts';
+import { OnDemand } from '../on-demand.ts';
 import type { Answer } from './answers.ts';
 import type { Assign } from './assign.ts';
+import type { AttributeSpec } from './attributes.ts';
 import { checkUnused, createDevices, forgotten, planReplacement } from './commissioning.ts';
 import { addControlRoutes } from './control-api.ts';
 import { type Job, settle, tellWhenDone } from './dispatch.ts';
@@ -117,6 +119,16 @@ export function buildApi(options: {
     const reference = deviceReference(view.address, spec.id, name);
     if (!attribute) throw refusal(404, 'resourceNotFound', 'The function has no such attribute.', reference);
     return attribute;
+  };
+  const onDemand = new OnDemand(fleet, clock);
+  /**
+   * On-demand read: a CMS that asks for one device, one of its functions or attributes gets what is measured now, when a
+   * measurement is among it and the lamp answers within 5 s, else what is known with the time at which it was measured.
+   * Lists and pages are no on-demand read: they show thousands of devices as last reported, and poll none of them.
+   * Source: TALQ 2.7.1 §4.3, where on-demand read is GET of a device, function or attribute by its address.
+   */
+  const freshen = async ({ controller }: DeviceView, attributes: AttributeSpec[]): Promise<void> => {
+    if (controller && attributes.some(isFromField)) await onDemand.read(controller);
   };
   const filtered = ({ peer }: FastifyRequest, classes: string[] | undefined): DeviceView[] =>
     peer.model.devices().filter((view) => !classes || classes.includes(view.className));
@@ -337,9 +349,15 @@ export function buildApi(options: {
   );
 
   const onDevice = { config: early, schema: { params: DeviceParams } };
-  app.get(`${BASE}/devices/:deviceAddress`, onDevice, (request, reply) => {
+  app.get(`${BASE}/devices/:deviceAddress`, onDevice, async (request, reply) => {
+    const asked = device(request, request.params.deviceAddress);
+    checkAttached(request, asked);
+    await freshen(
+      asked,
+      asked.functions.flatMap(({ attributes }) => attributes),
+    );
+    // It may be another one by now, or none.
     const view = device(request, request.params.deviceAddress);
-    checkAttached(request, view);
     return answer(reply, 200, adapted(request, request.peer.model.toDevice(view)));
   });
   app.patch(
@@ -391,10 +409,17 @@ export function buildApi(options: {
   app.get(
     `${BASE}/devices/:deviceAddress/:functionId`,
     { schema: { params: FunctionParams, querystring: FunctionQuery } },
-    (request, reply) => {
-      const view = device(request, request.params.deviceAddress);
-      const spec = functionOf(view, request.params.functionId);
-      return answer(reply, 200, request.peer.model.toFunction(view, spec, request.query.attributeScope));
+    async (request, reply) => {
+      const { deviceAddress, functionId } = request.params;
+      const scope = request.query.attributeScope?.toLowerCase();
+      const asked = device(request, deviceAddress);
+      const { attributes } = functionOf(asked, functionId);
+      await freshen(
+        asked,
+        attributes.filter((attribute) => scope === undefined || attribute.scope === scope),
+      );
+      const view = device(request, deviceAddress);
+      return answer(reply, 200, request.peer.model.toFunction(view, functionOf(view, functionId), scope));
     },
   );
   app.patch(
@@ -410,14 +435,13 @@ export function buildApi(options: {
   app.get(
     `${BASE}/devices/:deviceAddress/:functionId/:attributeName`,
     { schema: { params: AttributeParams } },
-    (request, reply) => {
-      const view = device(request, request.params.deviceAddress);
-      const spec = functionOf(view, request.params.functionId);
-      return answer(
-        reply,
-        200,
-        request.peer.model.toAttribute(view, spec, attributeOf(view, spec, request.params.attributeName)),
-      );
+    async (request, reply) => {
+      const { deviceAddress, functionId, attributeName } = request.params;
+      const asked = device(request, deviceAddress);
+      await freshen(asked, [attributeOf(asked, functionOf(asked, functionId), attributeName)]);
+      const view = device(request, deviceAddress);
+      const spec = functionOf(view, functionId);
+      return answer(reply, 200, request.peer.model.toAttribute(view, spec, attributeOf(view, spec, attributeName)));
     },
   );
   app.route<{ Params: AttributeParams; Body: AttributeBody }>({
@@ -481,6 +505,9 @@ export function buildApi(options: {
     }
   }
 }
+
+/** A place is measured by nobody here: it is what a CMS wrote. */
+const isFromField = ({ scope, name }: AttributeSpec): boolean => scope === 'measurement' && name !== 'location';
 
 /** Counts are JSON, unless the client takes nothing but text. */
 function count(request: FastifyRequest, reply: FastifyReply, value: number): FastifyReply {

@@ -1,5 +1,5 @@
 /** Waiting for controllers: for as long as an answer may take, and for those that are done later. */
-import type { Clock } from '../clock.ts';
+import { type Clock, within } from '../clock.ts';
 import type { Outcome } from '../fleet.ts';
 import type { DeviceView } from './model.ts';
 import type { Command } from './schemas.ts';
@@ -31,7 +31,7 @@ export interface Again {
 /** @returns how the jobs ended, undefined when that takes longer than an answer waits. */
 export function settle(clock: Clock, jobs: Job[]): Promise<{ device: DeviceView; outcome: Outcome }[] | undefined> {
   const ends = jobs.map(async ({ device, outcome }) => ({ device, outcome: await outcome }));
-  return within(clock, Promise.all(ends));
+  return within(clock, Promise.all(ends), PATIENCE, REAL_PATIENCE);
 }
 
 /**
@@ -62,29 +62,4 @@ export function tellWhenDone(clock: Clock, jobs: Job[], tell: (devices: DeviceVi
       else cancel ??= clock.after(PATIENCE_OF_CMS, flush);
     });
   }
-}
-
-function within<T>(clock: Clock, work: Promise<T>): Promise<T | undefined> {
-  return new Promise((resolve, reject) => {
-    const stop = (): void => {
-      cancel();
-      clearTimeout(timer);
-    };
-    const late = (): void => {
-      stop();
-      resolve(undefined);
-    };
-    const cancel = clock.after(PATIENCE, late);
-    const timer = setTimeout(late, REAL_PATIENCE);
-    work.then(
-      (value) => {
-        stop();
-        resolve(value);
-      },
-      (error) => {
-        stop();
-        reject(error);
-      },
-    );
-  });
 }

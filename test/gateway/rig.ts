@@ -139,6 +139,10 @@ export class Controller {
   readonly gots: number[][] = [];
   /** How it answers a command; undefined: not at all. */
   answer: (command: Map<number, unknown>) => AckCode | undefined = () => AckCode.Done;
+  /** Commands to read now that came; apart from the others, because many a GET is one. */
+  readonly reads: Map<number, unknown>[] = [];
+  /** What it does with such a command before it answers. */
+  onRead: () => AckCode | undefined | Promise<AckCode | undefined> = () => AckCode.Done;
   private waiting: (() => void)[] = [];
 
   private constructor(
@@ -205,9 +209,10 @@ export class Controller {
   }
 
   private async obey(topic: string, command: Map<number, unknown>): Promise<void> {
-    this.commands.push(command);
-    this.topics.push(topic);
-    const code = this.answer(command);
+    const read = command.get(1) === CommandKind.Read;
+    (read ? this.reads : this.commands).push(command);
+    if (!read) this.topics.push(topic);
+    const code = read ? await this.onRead() : this.answer(command);
     if (code === AckCode.Done && command.get(1) === CommandKind.Groups) await this.listen(command.get(12) as number[]);
     if (code !== undefined)
       this.send(

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { Encoder } from 'cbor-x';
 import sinon from 'sinon';
-import { type Override, obey } from '../../firmware/link/commands.ts';
+import { LATER, type Override, obey } from '../../firmware/link/commands.ts';
 import { AckCode, Reason } from '../../firmware/link/messages.ts';
 
 const codec = new Encoder({ useRecords: false, mapsAsObjects: false, tagUint8Array: false });
@@ -176,9 +176,13 @@ describe('a command from the gateway', () => {
     assert.equal(lamp.setGroups.callCount, 3);
   });
 
-  it('of kind 8 is refused', () => {
+  it('to read all units is acknowledged later, by whoever reads them', () => {
+    assert.deepEqual(obey(message([0, 41], [1, 8]), orders()), { number: 41, code: LATER });
+  });
+
+  it('of kind 9 is refused', () => {
     const lamp = orders();
-    assert.equal(obey(message([0, 1], [1, 8], [2, 40]), lamp).code, AckCode.Malformed);
+    assert.equal(obey(message([0, 1], [1, 9], [2, 40]), lamp).code, AckCode.Malformed);
     assert.equal(lamp.arbiter.override.callCount + lamp.arbiter.resume.callCount, 0);
   });
 

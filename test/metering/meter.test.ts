@@ -146,6 +146,25 @@ describe('Meters', () => {
     assert.equal(bus.sent.length, asked);
   });
 
+  it('are all read at once when somebody asks, the silent ones last, and are busy until then', async () => {
+    await start([meter(1, { period: 60_000 }), meter(2, { period: 60_000 })]);
+    spoil = (unit, answer) => (unit === 1 ? [] : [{ at: 40 + answer.length * 4, bytes: answer }]);
+    bus.clock.run(600_000);
+    assert.ok(meters.failures(0) >= 5);
+    bus.clock.run(3000);
+    while (meters.busy(bus.clock.uptime())) bus.clock.run(10);
+    const asked = bus.sent.length;
+    meters.hurry(0);
+    assert.equal(meters.busy(bus.clock.uptime()), true);
+    bus.clock.run(10);
+    let waited = 10;
+    for (; meters.busy(bus.clock.uptime()); waited += 10) bus.clock.run(10);
+    const units = bus.sent.slice(asked).map(({ bytes }) => bytes[0]);
+    assert.equal(units.at(-1), 1);
+    assert.ok(units.length > 1 && units.slice(0, -1).every((unit) => unit === 2), units.join());
+    assert.ok(bus.clock.uptime() - (meters.time(1) ?? 0) < waited && waited < 4000, `${waited} ms`);
+  });
+
   it('poll two lines side by side, each its own units', async () => {
     await start([meter(1)]);
     const first = new FakeLine();

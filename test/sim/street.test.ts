@@ -76,7 +76,7 @@ describe('a simulated street behind the TALQ API', () => {
     const end = Math.ceil(bench.now / 1000 + 60) * 1000;
     const expiration = new Date(end).toISOString();
     await bench.override(1, toLevel(40, { cmsRefId: 'op-1', expiration, rampFromLevelTime: 20 }));
-    await bench.run(end - bench.now - 300);
+    await bench.run(end - bench.now - 2000);
     near(lamp.light, 40, 0.01);
     const feedback = () => bench.read(1, 'lampActuator1/feedbackLightCommand');
     assert.deepEqual((await feedback()).value, {
@@ -88,7 +88,7 @@ describe('a simulated street behind the TALQ API', () => {
     near(lamp.light, 46, 1);
     assert.deepEqual((await feedback()).value, toLevel(100, { reason: 'program' }));
     near(Date.parse((await feedback()).timestamp), end, 1000);
-    await bench.run(8000);
+    await bench.run(end - bench.now + 10_000);
     near(lamp.light, 70, 1);
     near(lamp.load.watts, 42, 0.6);
     await bench.run(9000);
