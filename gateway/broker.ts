@@ -1,8 +1,10 @@
 /** The MQTT broker inside the gateway: enough for one box, without anything to install. */
 import { createServer, type Socket } from 'node:net';
 import { Duplex } from 'node:stream';
-import { Aedes } from 'aedes';
+import { Aedes, type AuthenticateError, type Client } from 'aedes';
 import { connect } from 'mqtt';
+import type { Admission, Guard, Refusal } from './keys/guard.ts';
+import { complainer } from './log.ts';
 
 /** Bytes of the longest MQTT packet accepted; ours stay below 1,000. */
 export const LONGEST_PACKET = 16384;
@@ -16,19 +18,26 @@ export interface Broker {
 }
 
 /**
- * Starts a broker for MQTT 3.1.1 without authentication; who may reach it is decided by `host`.
- * @param options port 0: any free one
+ * Starts a broker for MQTT 3.1.1.
+ * @param options port 0: any free one; guard: who gets in, absent: whoever reaches `host`
  * @returns when it listens; rejects with a message that names an occupied port
  */
-export async function openBroker(options: { host: string; port: number; log(line: string): void }): Promise<Broker> {
+export async function openBroker(options: {
+  host: string;
+  port: number;
+  guard?: Guard;
+  log(line: string): void;
+}): Promise<Broker> {
   const aedes = await Aedes.createBroker({
     maxClientsIdLength: 64,
     maxTopicLevels: 8,
     queueLimit: 64,
     concurrency: 100,
   });
-  aedes.on('clientError', (client, error) => options.log(`broker: ${client.id}: ${error.message}`));
-  aedes.on('connectionError', (_client, error) => options.log(`broker: connection refused: ${error.message}`));
+  const complain = complainer(options.log);
+  aedes.on('clientError', (client, error) => complain(`broker: ${client.id}: ${error.message}`));
+  aedes.on('connectionError', (_client, error) => complain(`broker: connection refused: ${error.message}`));
+  if (options.guard) protect(aedes, options.guard);
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {
     sockets.add(socket);
@@ -55,6 +64,38 @@ export async function openBroker(options: { host: string; port: number; log(line
   };
 }
 
+/** Lets in whom the guard admits, and ends connections whose credentials are revoked or replaced. */
+function protect(aedes: Aedes, guard: Guard): void {
+  const admitted = new Map<Client, Admission>();
+  aedes.authenticate = (client, user, password, done) => {
+    const from = (client.conn as BoundedPackets).address;
+    const decide = (admission: Admission | Refusal): void => {
+      if ('refusal' in admission) {
+        const { refusal, code } = admission;
+        done(Object.assign(new Error(refusal), { returnCode: code as number }) as AuthenticateError, null);
+        return;
+      }
+      admitted.set(client, admission);
+      done(null, true);
+    };
+    guard.admit(from, client.id, user, password).then(decide, (error) => done(error, null));
+  };
+  aedes.authorizePublish = (client, { topic }, done) => {
+    const admission = client && admitted.get(client);
+    const allowed = !client || (admission && guard.mayPublish(admission, topic));
+    done(allowed ? null : new Error(`may not publish to ${topic}`));
+  };
+  aedes.authorizeSubscribe = (client, subscription, done) => {
+    const admission = admitted.get(client);
+    done(null, admission && guard.maySubscribe(admission, subscription.topic) ? subscription : null);
+  };
+  // After its last will, which is still to be judged.
+  aedes.on('clientDisconnect', (client) => setImmediate(() => admitted.delete(client)));
+  guard.keys.onChange((ids) => {
+    for (const [client, { user }] of admitted) if (ids.includes(user)) client.close();
+  });
+}
+
 /** The gateway's own connection to the broker, its own or a foreign one. */
 export interface BrokerClient {
   /** Sends one message; while the broker is away it is lost, the fleet repeats what matters. */
@@ -66,17 +107,24 @@ export interface BrokerClient {
 
 /**
  * Connects to a broker with MQTT 3.1.1 and keeps trying for as long as it takes.
- * @param options url: mqtt://host:port or mqtts://…, with user and password where needed
+ * @param options url: mqtt://host:port or mqtts://…; username and password where they are not in it; ca: authorities, in
+ *   PEM, that may have signed the broker's certificate, absent: those that this computer trusts
  */
 export function connectBroker(options: {
   url: string;
+  username?: string;
+  password?: string;
+  ca?: string;
   subscriptions: string[];
   onMessage(topic: string, payload: Uint8Array, retained: boolean): void;
   onLost(): void;
   log(line: string): void;
 }): BrokerClient {
   const name = options.url.replace(/\/\/[^@/]*@/, '//');
+  const { username, password, ca } = options;
   const client = connect(options.url, {
+    ...(username === undefined ? {} : { username, password }),
+    ...(ca === undefined ? {} : { ca }),
     protocolVersion: 4,
     clientId: `reverbere-gateway-${process.pid}-${Math.random().toString(16).slice(2, 10)}`,
     clean: true,
@@ -134,9 +182,12 @@ class BoundedPackets extends Duplex {
   private left = 0; // bytes of the packet's body still to come
   private shift = -1; // -1: a packet's first byte is next; else the position in the remaining length
   private length = 0;
+  /** Where the connection comes from; empty when it is gone. */
+  readonly address: string;
 
   constructor(private socket: Socket) {
     super();
+    this.address = socket.remoteAddress ?? '';
     socket.on('data', (chunk: Buffer) => {
       if (!this.fits(chunk)) this.destroy(new Error(`a packet of more than ${LONGEST_PACKET} bytes`));
       else if (!this.push(chunk)) socket.pause();

@@ -6,6 +6,7 @@ import { createServer, type RequestListener, type Server, type ServerOptions } f
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
+import { complainer } from './log.ts';
 import { isRevoked } from './tls/client-certificate.ts';
 import type { Keys } from './tls/keys.ts';
 import type { Revocations } from './tls/revocations.ts';
@@ -29,8 +30,6 @@ export const MOST_FROM_ONE = 2048;
 /** Bytes and number of a request's headers. */
 const LONGEST_HEADERS = 16384;
 const MOST_HEADERS = 100;
-/** Refused connections per minute that are told of. */
-const MOST_COMPLAINTS = 10;
 
 /** How both sides prove who they are. */
 export interface Tls {
@@ -99,18 +98,4 @@ function openTlsServer(
     if (error.code !== 'ECONNRESET') complain(`TLS: ${socket.remoteAddress} refused: ${error.code ?? error.message}`);
   });
   return server;
-}
-
-/** @returns a log that takes a few lines a minute: anybody may knock as often as he likes. */
-function complainer(log: (line: string) => void): (line: string) => void {
-  let since = 0;
-  let count = 0;
-  return (line) => {
-    const now = performance.now();
-    if (now - since > 60000) {
-      since = now;
-      count = 0;
-    }
-    if (count++ < MOST_COMPLAINTS) log(line);
-  };
 }

@@ -2,6 +2,7 @@
  * The gateway: controllers on MQTT on one side, the TALQ 2.7.1 API on the other. `startGateway` wires the parts; run
  * directly, this file is the command line.
  */
+import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { globalAgent } from 'node:http';
 import { Agent as TlsAgent } from 'node:https';
@@ -12,6 +13,11 @@ import { type BrokerClient, connectBroker, openBroker } from './broker.ts';
 import { Clock } from './clock.ts';
 import { Fleet, SUBSCRIPTIONS } from './fleet.ts';
 import { Inbox } from './inbox.ts';
+import { GATEWAY_USER } from './keys/access.ts';
+import type { ControllerKeys } from './keys/controller-keys.ts';
+import { Guard } from './keys/guard.ts';
+import { KeyFile } from './keys/key-file.ts';
+import { safeLog } from './log.ts';
 import { type GatewayOptions, HELP, readOptions, type TlsFiles } from './options.ts';
 import { openStore } from './store/open.ts';
 import type { Store } from './store/store.ts';
@@ -55,14 +61,20 @@ export interface Gateway {
 
 /** Starts a gateway. Rejects with a message for the operator: an occupied port, an unsafe address, damaged data. */
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
-  const { host = '127.0.0.1', port, timeZone = 'Etc/UTC', location, dayOffset = 12, log } = options;
+  const {
+    host = '127.0.0.1',
+    brokerHost = '127.0.0.1',
+    port,
+    timeZone = 'Etc/UTC',
+    location,
+    dayOffset = 12,
+  } = options;
+  const log = safeLog(options.log);
   checkSafety(host, options);
   const zone = posixZone(timeZone);
   if ('error' in zone) throw new Error(zone.error);
   if (location && !onEarth(location))
     throw new Error(`${location.latitude}, ${location.longitude} is not on the globe`);
-  // With certificates towards CMSs, the way to the lamps is not left open to the whole network by the way.
-  const { brokerHost = options.insecureHttp ? host : '127.0.0.1' } = options;
   const closers: (() => unknown)[] = [];
   const close = async (): Promise<void> => {
     for (let closer = closers.pop(); closer; closer = closers.pop()) await closer();
@@ -72,12 +84,16 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     closers.push(() => store.close());
     const clock = new Clock(options.now);
     closers.push(() => clock.close());
+    const keyFile = options.keysFile === undefined ? undefined : new KeyFile(options.keysFile, log);
+    closers.push(() => keyFile?.close());
+    const account = accountOf(options);
+    const guard = guardOf(brokerHost, options, keyFile?.keys ?? options.keys, account.password);
     const broker = options.brokerUrl
       ? undefined
-      : await openBroker({ host: brokerHost, port: options.brokerPort ?? 0, log });
+      : await openBroker({ host: brokerHost, port: options.brokerPort ?? 0, guard, log });
     if (broker) closers.push(() => broker.close());
-    if (broker && !LOCAL.includes(brokerHost)) {
-      log(`MQTT broker at ${brokerHost}:${broker.port} asks nobody who he is: keep strangers off that network`);
+    if (broker && guard) {
+      log(`MQTT broker at ${brokerHost}:${broker.port} asks for passwords, which travel in clear over plain MQTT`);
     }
 
     let client: BrokerClient | undefined;
@@ -228,6 +244,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     await inbox.start();
     client = connectBroker({
       url: options.brokerUrl ?? `mqtt://${reachable(brokerHost)}:${broker?.port}`,
+      ...account,
       subscriptions: SUBSCRIPTIONS,
       onMessage: (topic, payload, retained) => fleet.receive(topic, payload, retained),
       onLost: () => fleet.lose(),
@@ -266,6 +283,27 @@ function checkSafety(host: string, { cms = [], insecureHttp, tls }: GatewayOptio
   }
   if (insecureHttp || tls || LOCAL.includes(host)) return;
   throw new Error(`open test mode stays on this machine: ${host} needs --insecure-http, and then anyone may command`);
+}
+
+/** @returns who the gateway is at the broker, its own or an external one, and which authorities it trusts there */
+function accountOf({ brokerUrl, brokerPassword, brokerCa }: GatewayOptions) {
+  if (brokerUrl === undefined) return { username: GATEWAY_USER, password: randomBytes(24).toString('base64url') };
+  const ca = brokerCa === undefined ? undefined : readFileSync(brokerCa, 'utf8');
+  if (brokerPassword === undefined) return { ca };
+  const username = new URL(brokerUrl).username || GATEWAY_USER;
+  return { username: decodeURIComponent(username), password: readFileSync(brokerPassword, 'utf8').trim(), ca };
+}
+
+/** @returns who keeps the door of the gateway's own broker; on this machine nobody does */
+function guardOf(
+  host: string,
+  { brokerUrl }: GatewayOptions,
+  keys: ControllerKeys | undefined,
+  password: string | undefined,
+): Guard | undefined {
+  if (brokerUrl !== undefined || LOCAL.includes(host)) return undefined;
+  if (!keys) throw new Error(`a broker that listens on ${host} asks for passwords, which are in --keys`);
+  return new Guard(keys, password ?? '');
 }
 
 /** Keys and revoked certificates of both directions. */

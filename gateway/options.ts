@@ -7,6 +7,8 @@ import { parseArgs } from 'node:util';
 import { Ajv, type ErrorObject } from 'ajv';
 import Type, { type Static } from 'typebox';
 import { KEPT_DAYS, MOST_KEPT } from './inbox.ts';
+import { GATEWAY_USER } from './keys/access.ts';
+import type { ControllerKeys } from './keys/controller-keys.ts';
 import type { StoreOptions } from './store/open.ts';
 import type { Place } from './talq/place.ts';
 import { LONGEST_BODY } from './talq/protocol.ts';
@@ -20,9 +22,17 @@ export interface GatewayOptions extends StoreOptions {
   publicUri?: string;
   /** An external broker, e.g. mqtt://127.0.0.1:1883. Absent: the gateway brings its own. */
   brokerUrl?: string;
+  /** Path of a file with the password of the gateway's account at the external broker, where `brokerUrl` has none. */
+  brokerPassword?: string;
+  /** Path of a PEM file: authorities of the external broker. Absent: those that this computer trusts. */
+  brokerCa?: string;
+  /** Keys of the controllers; whoever has none is not believed. Absent: those of `keysFile`. */
+  keys?: ControllerKeys;
+  /** Path of the file with them, as provisioning writes it. */
+  keysFile?: string;
   /** TCP port of the gateway's own broker; absent or 0: any free one. */
   brokerPort?: number;
-  /** Address on which the gateway's own broker listens. Absent: this machine only, with `insecureHttp` that of the API. */
+  /** Address on which the gateway's own broker listens; elsewhere than on this machine it asks for passwords. Absent: here only. */
   brokerHost?: string;
   /** Who commands. Absent or empty: open test mode. */
   cms?: CmsOptions[];
@@ -85,6 +95,9 @@ const Settings = Type.Partial(
     port: Type.Integer({ minimum: 0, maximum: 65535 }),
     publicUri: text('base URI for CMSs'),
     broker: text('external MQTT broker'),
+    brokerPassword: text('file with a password'),
+    brokerCa: text('PEM file'),
+    keys: text('file with keys of controllers'),
     brokerPort: Type.Integer({ minimum: 0, maximum: 65535 }),
     brokerHost: text('address on which the own broker listens'),
     cms: Type.Array(Type.Union([text('base URI'), Cms])),
@@ -127,7 +140,19 @@ interface Option {
 }
 
 const plain =
-  (key: 'host' | 'brokerHost' | 'publicUri' | 'broker' | 'data' | 'database' | 'timeZone') =>
+  (
+    key:
+      | 'host'
+      | 'brokerHost'
+      | 'brokerPassword'
+      | 'brokerCa'
+      | 'keys'
+      | 'publicUri'
+      | 'broker'
+      | 'data'
+      | 'database'
+      | 'timeZone',
+  ) =>
   (settings: Settings, given: string) => {
     settings[key] = given;
   };
@@ -154,11 +179,29 @@ const OPTIONS: Option[] = [
     set: plain('publicUri'),
   },
   { flag: 'broker', value: 'URL', help: 'external MQTT broker, e.g. mqtt://127.0.0.1:1883', set: plain('broker') },
+  {
+    flag: 'broker-password',
+    value: 'FILE',
+    help: `password of its account there, ${GATEWAY_USER} unless the URL names another`,
+    set: plain('brokerPassword'),
+  },
+  {
+    flag: 'broker-ca',
+    value: 'FILE',
+    help: "authorities of that broker's certificate (those that this computer trusts)",
+    set: plain('brokerCa'),
+  },
+  {
+    flag: 'keys',
+    value: 'FILE',
+    help: 'keys of the controllers, made by "npm run provision"; whoever has none is not believed',
+    set: plain('keys'),
+  },
   { flag: 'broker-port', value: 'N', help: "port of the gateway's own broker (1883)", set: port('brokerPort') },
   {
     flag: 'broker-host',
     value: 'ADDRESS',
-    help: 'address it listens on (127.0.0.1); it takes anybody, so this is for a network of lamps alone',
+    help: 'address it listens on (127.0.0.1); elsewhere it wants --keys and asks for passwords',
     set: plain('brokerHost'),
   },
   {
@@ -345,12 +388,17 @@ function readSettings(path: string): Settings {
 }
 
 function toOptions(settings: Settings): Omit<GatewayOptions, 'now' | 'log'> {
-  const { broker, data, cms = [], tls: files, port: number = 8090, brokerPort = 1883, ...rest } = settings;
+  const { broker, keys, data, cms = [], tls: files, port: number = 8090, brokerPort = 1883, ...rest } = settings;
   if (broker !== undefined && !/^mqtts?:\/\/./.test(broker)) {
     throw new Error(`--broker wants mqtt://host:port, not ${broker.replace(/\/\/[^@/]*@/, '//')}`);
   }
   if (rest.database !== undefined && !/^postgres(ql)?:\/\/./.test(rest.database)) {
     throw new Error('--database wants postgres://user:password@host/database');
+  }
+  for (const name of ['brokerPassword', 'brokerCa'] as const) {
+    if (rest[name] !== undefined && broker === undefined) {
+      throw new Error(`--${name === 'brokerCa' ? 'broker-ca' : 'broker-password'} is for an external broker: --broker`);
+    }
   }
   const list = cms.map((entry) => (typeof entry === 'string' ? { uri: entry } : entry));
   for (const { uri } of list) checkUri('--cms', uri);
@@ -361,6 +409,7 @@ function toOptions(settings: Settings): Omit<GatewayOptions, 'now' | 'log'> {
     port: number,
     brokerPort,
     brokerUrl: broker,
+    keysFile: keys,
     dataDirectory: data,
     cms: list,
     tls: files && complete(files),

@@ -14,7 +14,7 @@ const ID = /^[A-Za-z0-9-]{1,32}$/;
 export interface Credentials {
   /** `KEY_LENGTH` bytes that seal its messages. */
   key: Uint8Array;
-  /** Of its MQTT account; absent: its id. */
+  /** Of its MQTT account: its id, which is what the broker's rules go by. Absent: the same. */
   username?: string;
   /** As mosquitto keeps it, `$7$…`; absent: it has no password and gets into no broker that asks for one. */
   passwordHash?: string;
@@ -30,6 +30,7 @@ interface Saved {
 
 export class ControllerKeys {
   private readonly controllers = new Map<string, Credentials>();
+  private readonly listeners: ((ids: string[]) => void)[] = [];
 
   /** Reads a file. Throws, naming file and fault but never what a key says. */
   static load(path: string): ControllerKeys {
@@ -84,12 +85,26 @@ export class ControllerKeys {
     for (const [name, value] of Object.entries({ username, passwordHash, group })) {
       if (value !== undefined && typeof value !== 'string') throw new Error(`the ${name} of ${id} is not text`);
     }
+    if (username !== undefined && username !== id) throw new Error(`the username of ${id} is not its id`);
     this.controllers.set(id, credentials);
   }
 
   /** @returns whether it was there */
   remove(id: string): boolean {
     return this.controllers.delete(id);
+  }
+
+  /** Calls `listener` with the ids whose credentials are no longer what they were, or are gone. */
+  onChange(listener: (ids: string[]) => void): void {
+    this.listeners.push(listener);
+  }
+
+  /** Takes what another set holds in place of its own: whoever uses this one goes on with it. */
+  become(other: ControllerKeys): void {
+    const changed = this.ids().filter((id) => !sameCredentials(this.credentials(id), other.credentials(id)));
+    this.controllers.clear();
+    for (const [id, credentials] of other.controllers) this.controllers.set(id, credentials);
+    if (changed.length > 0) for (const listener of this.listeners) listener(changed);
   }
 
   /** Writes the file, readable for its owner alone. */
@@ -106,6 +121,12 @@ export class ControllerKeys {
     const saved: Saved = { version: 1, controllers };
     return `${JSON.stringify(saved, undefined, 1)}\n`;
   }
+}
+
+function sameCredentials(one: Credentials | undefined, other: Credentials | undefined): boolean {
+  const text = (credentials: Credentials | undefined) =>
+    credentials && JSON.stringify({ ...credentials, key: Buffer.from(credentials.key).toString('hex') });
+  return text(one) === text(other);
 }
 
 /** @returns the bytes of a key in base64url or in hexadecimal; none when it is neither */

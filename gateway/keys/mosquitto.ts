@@ -37,8 +37,8 @@ const HEAD = '# Made by "npm run provision": changes are lost with the next cont
 export function passwordFile(keys: ControllerKeys, gatewayHash: string): string {
   const lines = [`${GATEWAY_USER}:${gatewayHash}`];
   for (const id of keys.ids()) {
-    const { username = id, passwordHash } = keys.credentials(id) ?? {};
-    if (passwordHash) lines.push(`${username}:${passwordHash}`);
+    const { passwordHash } = keys.credentials(id) ?? {};
+    if (passwordHash) lines.push(`${id}:${passwordHash}`);
   }
   // No comment here: mosquitto 2.0 takes every line for an account.
   return `${lines.join('\n')}\n`;
@@ -52,8 +52,8 @@ export function accessFile(keys: ControllerKeys): string {
   const topics = (rules: readonly Rule[], word: string) => rules.map((rule) => `${word} ${rule.join(' ')}`);
   const lines = [...topics(CONTROLLER_RULES, 'pattern'), '', `user ${GATEWAY_USER}`, ...topics(GATEWAY_RULES, 'topic')];
   for (const id of keys.ids()) {
-    const { username = id, group } = keys.credentials(id) ?? {};
-    if (group !== undefined) lines.push('', `user ${username}`, ...topics(groupRules(group), 'topic'));
+    const { group } = keys.credentials(id) ?? {};
+    if (group !== undefined) lines.push('', `user ${id}`, ...topics(groupRules(group), 'topic'));
   }
   return `${HEAD}${lines.join('\n')}\n`;
 }

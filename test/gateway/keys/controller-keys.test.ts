@@ -43,6 +43,7 @@ describe('keys of controllers', () => {
       [`{"version":1,"controllers":{"a":{"key":"${TEXT}A"}}}`, /the key of a is not 32 bytes$/],
       ['{"version":1,"controllers":{"a":null}}', /the key of a is not 32 bytes$/],
       [`{"version":1,"controllers":{"a":{"key":"${TEXT}","username":7}}}`, /the username of a is not text$/],
+      [`{"version":1,"controllers":{"a":{"key":"${TEXT}","username":"b"}}}`, /the username of a is not its id$/],
     ];
     for (const [content, fault] of faults) {
       writeFileSync(path, content);
