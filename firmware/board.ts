@@ -160,6 +160,8 @@ export interface Site {
   port: number;
   username?: string;
   password?: string;
+  /** s in which this controller tries to connect once, see `link/uplink`; absent: 5. Fleets need more. */
+  window?: number;
   /** Neighbours that tell each other of presence. `[A-Za-z0-9-]{1,32}` */
   group?: string;
   /** Wi-Fi, on boards that have it. */

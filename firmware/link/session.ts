@@ -6,6 +6,7 @@ import type { Bytes, Hal } from '../../hal/hal.ts';
 import type { Board, Site } from '../board.ts';
 import type { Batch } from '../monitor/recorder.ts';
 import { CborWriter, decode } from '../protocols/cbor.ts';
+import { fnv1a } from '../protocols/fnv.ts';
 import type { Schedule } from '../schedule.ts';
 import { LATER, type Orders, obey } from './commands.ts';
 import {
@@ -98,8 +99,9 @@ export class Session {
   private _group: string;
   /** Topics of the groups whose commands are obeyed, each between blanks. */
   private _groups = '';
-  /** ms between reports without changes. */
+  /** ms between reports without changes, and where in the period they come: each controller has its own place. */
   private _period: number;
+  private _phase: number;
   private _task: number;
   /** Encoded, oldest first; the first `_flying` are on their way. */
   private _events: Bytes[] = [];
@@ -120,6 +122,7 @@ export class Session {
   ) {
     const id = site.id || _hal.system.id;
     this._period = board.reportPeriod;
+    this._phase = fnv1a(id) % this._period;
     for (const meter of board.meters) this._powerAt.push(meter.quantities.indexOf(Quantity.ActivePower));
     this._head = birthHead(this._writer, _hal, board, _boot) as Bytes;
     this._root = `${TOPIC_ROOT}/${id}/`;
@@ -133,6 +136,7 @@ export class Session {
       username: site.username,
       password: site.password,
       keepAlive: board.network.keepAlive,
+      window: site.window,
       willTopic: this._root + Leaf.Link,
       willPayload: new Uint8Array([0]),
       subscriptions: this._filters(_owner.settings.groups()),
@@ -319,7 +323,12 @@ export class Session {
   }
 
   private _report(now: number): void {
-    this._due = now + this._period;
+    const hal = this._hal;
+    const period = this._period;
+    const time = hal.clock.time();
+    const rest = period - (((time === undefined ? now : time) + period - this._phase) % period);
+    // Up to 2 % early or late; the place that is near has been kept by this report.
+    this._due = now + rest + ((rest < period / 25 ? 1 : 0) + hal.random() / 25 - 0.02) * period;
     this._changed = 0;
     this._plan();
     if (!this.uplink.online) return;

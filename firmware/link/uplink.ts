@@ -39,6 +39,8 @@ export interface UplinkOptions extends Connect {
   tls: boolean;
   /** s, 1..65535 */
   keepAlive: number;
+  /** s in which this controller tries once, at an instant that is its own; absent or no number above 0: 5. */
+  window?: number;
   /** Topic filters, at least one, asked for with QoS 1 after every connection. */
   subscriptions: readonly string[];
   owner: UplinkOwner;
@@ -46,7 +48,9 @@ export interface UplinkOptions extends Connect {
 
 /** ms for each step of connecting: the stream, then CONNACK and SUBACK. */
 const PATIENCE = 15000;
-/** ms: the random wait before the first attempt is below `FIRST`, and doubles with each failure up to `LONGEST`. */
+/** ms */
+const WINDOW = 5000;
+/** ms: after the second failure in a row the random wait is below `FIRST`, and doubles with each up to `LONGEST`. */
 const FIRST = 5000;
 const LONGEST = 3600000;
 /** ms online after which failures are forgotten. */
@@ -144,15 +148,22 @@ export class Uplink implements StreamOptions {
   private _silence = 0;
   /** There were unacknowledged messages at the last look. */
   private _flying = 0;
-  /** ms: the next wait is random below it. */
-  private _wait = FIRST;
+  /** ms: the next wait is random below it, and ends at the next instant that is its own. */
+  private _wait = 0;
+  /** ms: attempts come at `_slot` and at whole windows from it, uptime. */
+  private _window: number;
+  private _slot: number;
   /** Uptime of the last going online. */
   private _since = 0;
   private _owner: UplinkOwner;
   /** Online, and the answer to another SUBSCRIBE has not come. */
   private _asked = 0;
 
-  /** The first attempt comes within 5 s, at random: after a mains failure a whole street starts at once. */
+  /**
+   * The first attempt comes at random in the window: after a mains failure a whole town starts at once. All later ones come
+   * whole windows from it. Who tries once in a window at most, at an instant drawn before anything failed, adds 1/window to
+   * the attempts a second whatever the broker does: no outage, refusal or restart can gather a fleet.
+   */
   constructor(
     private _hal: Pick<Hal, 'clock' | 'connect' | 'random'>,
     private _schedule: Schedule,
@@ -168,7 +179,11 @@ export class Uplink implements StreamOptions {
     this.port = options.port;
     this.tls = options.tls;
     this._task = _schedule.add(this);
-    _schedule.at(this._task, _hal.random() * FIRST);
+    const window = options.window as number;
+    this._window = window > 0 ? window * 1000 : WINDOW;
+    const wait = _hal.random() * this._window;
+    this._slot = _hal.clock.uptime() + wait;
+    _schedule.at(this._task, wait);
   }
 
   /** Other topic filters from now on: at once if it is online, and after every connection. Those before end with this one. */
@@ -409,14 +424,16 @@ export class Uplink implements StreamOptions {
     else if (silent && this._writable) this._write(encodeEmpty(Packet.PingRequest));
   }
 
-  /** Waits at random, so that the boards of a street that lost their broker together do not come back together. */
+  /** Waits for its own instant, so that boards that lost their broker together do not come back together. */
   /** @internal */
   onError(): void {
     const stream = this._stream;
-    if (this.online && this._hal.clock.uptime() - this._since >= GOOD) this._wait = FIRST;
+    const now = this._hal.clock.uptime();
+    if (this.online && now - this._since >= GOOD) this._wait = 0;
     this._state = State.Waiting;
-    this._schedule.at(this._task, this._hal.random() * this._wait);
-    this._wait = Math.min(LONGEST, this._wait * 2);
+    const wait = this._hal.random() * this._wait;
+    this._schedule.at(this._task, wait + this._window - ((now + wait - this._slot) % this._window));
+    this._wait = this._wait ? Math.min(LONGEST, this._wait * 2) : FIRST;
     this._stream = undefined;
     this.online = this._reader.open = false;
     this._ready = this._writable = this._flying = this._asked = 0;

@@ -61,6 +61,7 @@ class Controller {
       tls: false,
       clientId: 'c1',
       keepAlive: 60,
+      window: 0.1,
       willTopic: 'rvb1/c1/link',
       willPayload: new Uint8Array([0]),
       subscriptions: ['rvb1/c1/cmd', 'rvb1/c1/time'],

@@ -81,6 +81,9 @@ describe('Uplink going online', () => {
 });
 
 describe('Uplink that fails', () => {
+  /** @returns the first instant after `time` at which an uplink tries whose first attempt came at `slot`: every 5 s from it */
+  const next = (time: number, slot: number) => slot + 5000 * (Math.floor((time - slot) / 5000) + 1);
+
   /** Everything that can go wrong until the uplink is online, and after. */
   const stages: [string, (link: Link, bench: Bench) => void][] = [
     ['cannot open the stream', (link) => link.fail()],
@@ -113,13 +116,15 @@ describe('Uplink that fails', () => {
     ['gets a packet for servers', (link) => [link.accept(), link.send(bytes('c000'))]],
   ];
   for (const [what, happen] of stages) {
-    it(`${what} closes the stream, waits at random below 5 s and comes back`, () => {
+    it(`${what} closes the stream and comes back at its own instant of 5 s`, () => {
       const bench = new Bench();
       const link = bench.attempt();
       bench.chance = 0.9;
+      bench.clock.pass(700);
       happen(link, bench);
       assert.deepEqual([link.closed, bench.uplink.online, bench.links.length], [true, false, 1]);
-      bench.clock.pass(4499);
+      const due = next(bench.clock.uptime(), 2500);
+      bench.clock.pass(due - 1 - bench.clock.uptime());
       assert.equal(bench.links.length, 1);
       bench.clock.pass(1);
       assert.equal(bench.links.length, 2);
@@ -152,22 +157,53 @@ describe('Uplink that fails', () => {
     assert.equal(bench.uplink.online, true);
   });
 
-  it('waits full jitter: random below 5 s · 2^n, at most 3600 s', () => {
+  it('waits full jitter and then for its own instant: random below 5 s · 2^n, at most 3600 s', () => {
     for (const chance of [0, 0.25, 0.999]) {
       const bench = new Bench({}, chance);
-      let link = bench.attempt();
-      assert.equal(link.since, chance * 5000);
-      for (let n = 0; n < 20; n++) {
+      const slot = chance * 5000;
+      assert.equal(bench.attempt().since, slot);
+      // The first failure waits for the instant alone: that is at random already.
+      const jitters = [0, ...Array.from({ length: 20 }, (_, n) => chance * Math.min(3_600_000, 5000 * 2 ** n))];
+      for (const jitter of jitters) {
+        bench.clock.pass(1);
         const before = bench.clock.uptime();
-        const wait = chance * Math.min(3_600_000, 5000 * 2 ** n);
-        link.fail();
-        bench.clock.pass(Math.max(0, wait - 1));
-        if (wait > 1) assert.equal(bench.links.length, n + 1, 'not earlier');
-        bench.clock.pass(2);
-        assert.equal(bench.links.length, n + 2, 'not later');
-        link = bench.link;
-        assert.ok(Math.abs(link.since - before - wait) <= 1);
+        bench.link.fail();
+        const end = before + 3_700_000;
+        for (const links = bench.links.length; bench.links.length === links; bench.clock.pass(1)) {
+          assert.ok(bench.clock.uptime() < end);
+          if (bench.clock.uptime() < next(before + jitter, slot) - 2) {
+            bench.clock.pass(next(before + jitter, slot) - 2 - bench.clock.uptime());
+          }
+        }
+        assert.ok(Math.abs(bench.link.since - next(before + jitter, slot)) <= 1, `${bench.link.since}`);
       }
+    }
+  });
+
+  it('keeps to its window of 900 s: once in each, at the instant drawn at the boot', () => {
+    const bench = new Bench({ window: 900 }, 0.4);
+    assert.equal(bench.attempt().since, 360_000);
+    for (const attempt of [1, 2, 3]) {
+      bench.clock.pass(100);
+      bench.link.fail();
+      bench.clock.pass(360_000 + attempt * 900_000 - 1 - bench.clock.uptime());
+      assert.equal(bench.links.length, attempt);
+      bench.clock.pass(1);
+      assert.equal(bench.links.length, attempt + 1);
+    }
+    bench.link.accept();
+    for (let s = 0; s < 1000; s += 20) {
+      bench.clock.pass(20_000);
+      bench.link.send(pingresp);
+    }
+    assert.equal(bench.uplink.online, true);
+    bench.link.fail();
+    assert.equal(bench.attempt().since, 360_000 + 5 * 900_000, 'and so after the loss of a good connection');
+  });
+
+  it('takes 5 s for a window that is none', () => {
+    for (const window of [undefined, 0, -1, Number.NaN, 'soon' as never, null as never]) {
+      assert.equal(new Bench({ window }, 0.999).attempt().since, 4995);
     }
   });
 
@@ -180,12 +216,15 @@ describe('Uplink that fails', () => {
         bench.clock.pass(10000);
         link.send(pingresp);
       }
+      bench.clock.pass(1);
       link.fail();
       const before = bench.clock.uptime();
-      return bench.attempt().since - before;
+      return [bench.attempt().since, next(before + 0.5 * 5000 * 2 ** 5, 2500), next(before, 2500)];
     };
-    assert.equal(wait(9), 0.5 * 5000 * 2 ** 6);
-    assert.equal(wait(10), 0.5 * 5000);
+    const [early, jittered] = wait(9);
+    assert.equal(early, jittered);
+    const [late, , free] = wait(10);
+    assert.equal(late, free);
   });
 
   it('does nothing more after close, and sends no DISCONNECT, so that the will is published', () => {
