@@ -30,8 +30,8 @@ const RULES = {
     what: '32 bytes in base64url or hexadecimal, as "npm run provision" makes them',
   },
   window: {
-    test: (value) => Number.isInteger(value) && value >= 1 && value <= 3_600,
-    what: 'a whole number of seconds from 1 to 3600',
+    test: (value) => Number.isInteger(value) && value >= 1 && value <= 86_400,
+    what: 'a whole number of seconds from 1 to 86400',
   },
   // The interpreter reads no more than 20 characters of a password. Source: Espruino 2v29, E.setPassword.
   console: text(8, 20),

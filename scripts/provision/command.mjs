@@ -13,13 +13,14 @@ import { FlashError } from '../flash/fault.mjs';
 import { parseSite } from '../flash/site.mjs';
 import { ProvisionError } from './fault.mjs';
 import { readCommon, readRoster } from './roster.mjs';
+import { windowFor } from './window.mjs';
 
 /** Controllers at one broker, and connections a second that it may take, unless the operator knows better. */
 const FLEET = 9000;
-const RATE = 10;
-/** s: least and most of the time over which a fleet spreads its first connections after a power cut. */
+const RATE = 25;
+/** s: least and most of the time over which a fleet spreads its connections after a power cut. */
 const LEAST_WINDOW = 60;
-const MOST_WINDOW = 3600;
+const MOST_WINDOW = 86_400;
 /** Random bytes of a password at the broker, and of one of a console: the interpreter reads 20 characters at most. */
 const PASSWORD = 24;
 const CONSOLE_PASSWORD = 12;
@@ -35,7 +36,7 @@ const HELP = `Gives controllers their keys and passwords, and tells the gateway 
   --site FILE      settings that all of them share (JSON: host, port, group, ssid, passphrase)
   --directory DIR  where everything is kept, by default credentials/; for nobody else to read
   --fleet N        controllers at this broker in all (${FLEET}): with --rate it says over how long they spread
-  --rate R         connections a second that it may take (${RATE})
+  --rate R         connections a second that it may be asked for at most (${RATE})
   --open-console   give the console no password
   --replace        new credentials for controllers that have some: the old ones count no longer
   --revoke         take the credentials of these controllers away
@@ -79,7 +80,10 @@ function readArguments(words) {
   if (options.revoke && !options.id && options.list === undefined) throw usage('--revoke wants --id or --list.');
   const fleet = number('fleet', options.fleet, 1, 1_000_000, FLEET);
   const rate = number('rate', options.rate, 0.1, 10_000, RATE);
-  const window = Math.min(MOST_WINDOW, Math.max(LEAST_WINDOW, Math.ceil(fleet / rate)));
+  const window = Math.max(LEAST_WINDOW, windowFor(fleet, rate));
+  if (window > MOST_WINDOW) {
+    throw usage(`${many(fleet)} at ${rate} a second would take ${window} s to connect, more than a day.`);
+  }
   return { directory: 'credentials', ...options, fleet, rate, window };
 }
 

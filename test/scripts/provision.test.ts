@@ -15,6 +15,7 @@ import { join } from 'node:path';
 import { ControllerKeys } from '../../gateway/keys/controller-keys.ts';
 import { parseSite } from '../../scripts/flash/site.mjs';
 import { run } from '../../scripts/provision/command.mjs';
+import { windowFor } from '../../scripts/provision/window.mjs';
 
 const COMMON = { host: 'broker.example.org', port: 8883, ssid: 'street', passphrase: 'longer than 8' };
 
@@ -68,7 +69,7 @@ describe('scripts/provision', () => {
     assert.deepEqual([...accounts.keys()], ['reverbere_gateway', 'pole-1', 'pole-2']);
     for (const { id, key, username, password, console, window, ...rest } of sites) {
       assert.deepEqual(rest, COMMON);
-      assert.deepEqual([username, window], [id, 900]);
+      assert.deepEqual([username, window], [id, windowFor(9000, 25)]);
       assert.deepEqual(Buffer.from(keys.find(id) ?? []), Buffer.from(key, 'base64url'));
       assert.equal(Buffer.from(key, 'base64url').length, 32);
       assert.match(console, /^[A-Za-z0-9_-]{16}$/);
@@ -153,15 +154,16 @@ describe('scripts/provision', () => {
     assert.deepEqual([site('pole-2').group, site('pole-2').port], [undefined, 8883]);
   });
 
-  it('spreads first connections over fleet / rate, a minute at least and an hour at most', () => {
+  it('spreads connections so that none of their seconds has more than the rate, a minute at least and a day at most', () => {
     const windowOf = (...words: string[]): number => {
       assert.equal(provision('--site', common, '--id', 'pole-1', '--replace', ...words).code, 0);
       return site('pole-1').window;
     };
-    assert.equal(windowOf('--fleet', '10000', '--rate', '25'), 400);
+    assert.equal(windowOf('--fleet', '10000', '--rate', '50'), windowFor(10000, 50));
     assert.equal(windowOf('--fleet', '100'), 60);
-    assert.equal(windowOf('--fleet', '100000'), 3600);
-    assert.equal(windowOf('--fleet', '1001', '--rate', '3'), 334);
+    const { code, error } = provision('--site', common, '--id', 'pole-1', '--fleet', '100000', '--rate', '1');
+    assert.equal(code, 2);
+    assert.match(error, /^100,000 controllers at 1 a second would take \d+ s to connect, more than a day/);
   });
 
   it('leaves the console open only when it is told to', () => {
