@@ -19,6 +19,10 @@ export interface Board {
   readonly monitoring?: MonitoringConfig;
   /** Where counters are kept; absent: they begin anew with every boot. */
   readonly counters?: { readonly flash: FlashOptions; readonly period: number };
+  /** Raw flash that holds settings; absent: the HAL's storage does. */
+  readonly store?: FlashOptions;
+  /** Raw flash that holds events and samples until the gateway has them; absent: memory does. */
+  readonly journal?: FlashOptions;
   /** Inputs that tell something is wrong. */
   readonly contacts: readonly ContactConfig[];
   /** `EventCode`s that this product can tell, for the birth message. */

@@ -137,9 +137,9 @@ export interface Storage {
 
 /** An area that neither the interpreter nor `Storage` uses. */
 export interface FlashOptions {
-  /** Address of its first byte, as the board counts. */
+  /** Address of its first byte, as the board counts; in a file from its begin. Absent: 0. */
   address?: number;
-  /** Hosts without flash: the file that stands for it. */
+  /** Hosts without flash: the file that stands for it, which several areas may share. */
   file?: string;
   /** bytes */
   size: number;

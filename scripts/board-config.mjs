@@ -89,6 +89,7 @@ export async function loadConfig(name, { directory = DIRECTORY } = {}) {
     checkMeters(config, profiles, report);
     checkPhotocell(config, profiles, report);
     checkMonitoring(config, report);
+    checkFlash(config, interpreters()[config.interpreter], report);
     checkInstallerTest(config, report);
     checkProgram(config, report);
   }
@@ -340,20 +341,52 @@ function checkPhotocell({ photocell, meters }, profiles, report) {
   if (photocell && !seesLight(meters, profiles)) report('/photocell', 'none of the meters measures light');
 }
 
-function checkMonitoring({ interpreter, monitoring, counters, inputs }, report) {
+function checkMonitoring({ monitoring, counters, inputs }, report) {
   if (!monitoring && counters) report('/counters', 'nothing counts without "monitoring"');
   if (!monitoring && inputs.length > 0) report('/inputs', 'nothing is told of them without "monitoring"');
-  if (counters) {
-    const host = interpreter === 'LINUX';
-    if (host && !counters.file) report('/counters/file', 'missing, a host has no raw flash');
-    if (!host && counters.file) report('/counters/file', 'only a host keeps flash in a file; name its address');
-  }
   const signals = inputs.map(({ signal }) => signal);
   for (const [index, signal] of signals.entries()) {
     if (signals.indexOf(signal) < index) report(`/inputs/${index}/signal`, `"${signal}" is there twice`);
   }
   checkAscending(monitoring?.powerFactors ?? [], 'level', '%', '/monitoring/powerFactors', report);
 }
+
+/** What lies in raw flash. */
+const AREAS = ['counters', 'store', 'journal'];
+
+/** Areas of raw flash are whole pages of what the interpreter leaves free, and lie apart. */
+function checkFlash(config, interpreter, report) {
+  const areas = AREAS.filter((key) => config[key]).map((key) => ({ key, ...areaOf(config[key]) }));
+  const host = config.interpreter === 'LINUX';
+  if (!interpreter) return;
+  const { flash } = interpreter;
+  for (const [index, { key, address, file, size }] of areas.entries()) {
+    if (host && !file) report(`/${key}/file`, 'missing, a host has no raw flash');
+    if (!host && file) report(`/${key}/file`, 'only a host keeps flash in a file; name its address');
+    if (!flash) {
+      report(`/${key}`, `${interpreter.name} has no raw flash`);
+      continue;
+    }
+    const begin = Number(flash.address);
+    const end = begin + flash.bytes;
+    if (!(address >= begin && address + size <= end)) {
+      report(`/${key}`, `lies outside the raw flash of ${interpreter.name}, ${hex(begin)} to ${hex(end - 1)}`);
+    }
+    if (address % flash.page) report(`/${key}/address`, `is not the begin of a page of ${flash.page} bytes`);
+    if (size % flash.page || size < 2 * flash.page) {
+      report(`/${key}/bytes`, `is not two or more whole pages of ${flash.page} bytes`);
+    }
+    const clash = areas
+      .slice(0, index)
+      .find((other) => other.file === file && address < other.address + other.size && other.address < address + size);
+    if (clash) report(`/${key}`, `lies in "${clash.key}"`);
+  }
+}
+
+const hex = (address) => `0x${address.toString(16).toUpperCase()}`;
+
+/** @returns {import('../hal/hal.ts').FlashOptions} */
+const areaOf = ({ address, file, bytes }) => ({ address: Number(address ?? 0), file, size: bytes });
 
 /** A lamp is off, or gives its minimum at least. */
 function checkLevel(level, minimumLevel, pointer, report) {
@@ -564,13 +597,11 @@ function compile(name, version, config, profiles) {
     limits: limitsOf(config.memoryClass),
     monitoring: compileMonitoring(config, profiles),
     counters: config.counters && {
-      flash: {
-        address: config.counters.address && Number(config.counters.address),
-        file: config.counters.file,
-        size: config.counters.bytes,
-      },
+      flash: areaOf(config.counters),
       period: milliseconds(config.counters.periodSeconds),
     },
+    store: config.store && areaOf(config.store),
+    journal: config.journal && areaOf(config.journal),
     contacts: config.inputs.map(({ signal, ...input }) => ({ code: SIGNALS[signal], input })),
     events: eventsOf(config, profiles),
     presence: config.presence,
@@ -637,4 +668,5 @@ const withoutUndefined = (value) => JSON.parse(JSON.stringify(value));
  * @property {string[]} networks kinds of IP stack
  * @property {{ maximumSeconds: number, wholeSeconds?: boolean } | null} watchdog
  * @property {number} storage bytes
+ * @property {{ address: string, bytes: number, page: number } | null} flash raw flash that neither it nor Storage uses
  */

@@ -166,7 +166,8 @@ export async function bundle({ input = ENTRY, source, tsconfig, board: named, mi
  * @returns {[import('rollup').RollupOptions, import('rollup').OutputOptions]}
  */
 export function boardOptions(script, { board, minify = true, define = {}, file = STAGE_ONE, product = true }) {
-  const host = board === undefined || board.counters?.flash.file !== undefined;
+  const areas = [board?.counters?.flash, board?.store, board?.journal];
+  const host = board === undefined || areas.some((area) => area?.file !== undefined);
   const network = board === undefined || board.network.kind !== 'none';
   const known = { WIFI: WIFI_MODULES[board?.network.kind] ?? '', HOST: host, NETWORK: network, ...define };
   const constants = Object.entries(known).map(([name, value]) => `const ${name} = ${JSON.stringify(value)};\n`);
@@ -204,7 +205,7 @@ export function boardOptions(script, { board, minify = true, define = {}, file =
 /**
  * What a product says of itself is known here: where the script asks the parameter `board` for a member, its value takes
  * the place of the question, so that parts which this product lacks drop out with it. Blanks keep every position; a value
- * that is no primitive, or longer than the question, stays a question.
+ * that is no primitive, or longer than the question, stays a question, unless only asked whether it is there.
  */
 function withValues(code, board) {
   const script = analyse(parse(code, { ecmaVersion: 'latest', sourceType: 'module' }));
@@ -213,9 +214,14 @@ function withValues(code, board) {
   walk(script.program, (node, above) => {
     if (node.type !== 'MemberExpression' || node.start < done || above.callee === node) return;
     if (above.type === 'AssignmentExpression' && above.left === node) return;
-    const value = primitiveOf(node, script, board);
-    if (value === undefined) return;
-    const text = JSON.stringify(value[0]) ?? 'void 0';
+    const found = memberOf(node, script, board);
+    if (found === undefined) return;
+    let [value] = found;
+    if (typeof value === 'function') return;
+    // Whether there is such a part is known, too.
+    if (typeof value === 'object' && above.test === node) value = value !== null;
+    if (typeof value === 'object') return;
+    const text = JSON.stringify(value) ?? 'void 0';
     if (text.length > node.end - node.start) return;
     parts.push(code.slice(done, node.start), text.padEnd(node.end - node.start));
     done = node.end;
@@ -223,15 +229,15 @@ function withValues(code, board) {
   return parts.join('') + code.slice(done);
 }
 
-/** @returns {[unknown] | undefined} the primitive that a chain of members of `board` holds */
-function primitiveOf(node, script, board) {
+/** @returns {[unknown] | undefined} what a chain of members of `board` holds */
+function memberOf(node, script, board) {
   const path = [];
   let at = node;
   for (; at.type === 'MemberExpression' && !at.computed; at = at.object) path.unshift(at.property.name);
   if (at.type !== 'Identifier' || at.name !== 'board' || script.binding(at)?.kind !== 'param') return undefined;
   let value = board;
   for (const key of path) value = value?.[key];
-  return typeof value === 'object' || typeof value === 'function' ? undefined : [value];
+  return [value];
 }
 
 /** Rollup plugin: the finished script must run on the interpreter. */

@@ -168,7 +168,10 @@ function withLinuxPins(board) {
   let next = 0;
   const pins = ['pin', 'receive', 'transmit', 'driverEnable'];
   return JSON.parse(JSON.stringify(board), (key, value) => {
-    if (key === 'flash') return { file: 'espruino.counters', size: value.size };
+    // One file, where the areas lie apart as they do on the board.
+    if (key === 'flash' || key === 'store' || key === 'journal') {
+      return { file: 'espruino.raw', address: value.address % 65536, size: value.size };
+    }
     return pins.includes(key) ? `D${++next}` : value;
   });
 }

@@ -118,12 +118,17 @@ export class Flash {
   }
 }
 
-/** @see Hal.openFlash. Where a board's flash begins is of no matter here. */
-export function openFlash(flash: Flash, power: Owner, { size }: AreaOptions): FlashArea {
+/**
+ * @see Hal.openFlash. Where a board's flash begins is of no matter here: it is seen again and again through all addresses,
+ * so that areas lie apart as they do on the board.
+ */
+export function openFlash(flash: Flash, power: Owner, { address: given = 0, size }: AreaOptions): FlashArea {
   const { page } = flash;
-  if (!(size >= 2 * page && size % page === 0 && size <= flash.size)) {
-    throw new RangeError(`${size} bytes are not 2 to ${flash.size / page} pages of ${page}`);
+  const begin = given % flash.size;
+  if (!(size >= 2 * page && size % page === 0 && begin + size <= flash.size)) {
+    throw new RangeError(`${size} bytes from ${given} are not 2 to ${flash.size / page} pages of ${page}`);
   }
+  if (begin % page) throw new RangeError(`${given} is not the begin of a page`);
   const check = (address: number, length: number): void => {
     if (!power.on) throw new PowerCut();
     if (!(address >= 0 && length >= 0 && address + length <= size)) {
@@ -135,17 +140,17 @@ export function openFlash(flash: Flash, power: Owner, { size }: AreaOptions): Fl
     page,
     read: (address, length) => {
       check(address, length);
-      return flash.read(address, length).slice();
+      return flash.read(begin + address, length).slice();
     },
     write: (address, data: Bytes) => {
       check(address, data.length);
       if (address % WORD || data.length % WORD) throw new RangeError('flash is written by 4 bytes');
-      flash.program(address, data);
+      flash.program(begin + address, data);
     },
     erase: (address) => {
       check(address, page);
       if (address % page) throw new RangeError(`${address} is not the begin of a page`);
-      flash.erase(address / page);
+      flash.erase((begin + address) / page);
     },
   };
 }

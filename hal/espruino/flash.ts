@@ -40,12 +40,13 @@ class FileFlash implements FlashArea {
     readonly size: number,
     readonly page: number,
     private _file: string,
+    private _address: number,
   ) {}
 
   read(address: number, length: number): Bytes {
     check(this, address, length, 1);
     const file = E.openFile(this._file, 'r');
-    file.seek(address);
+    file.seek(this._address + address);
     const bytes = E.toUint8Array(file.read(length));
     file.close();
     return bytes;
@@ -54,7 +55,7 @@ class FileFlash implements FlashArea {
   write(address: number, data: Bytes): void {
     check(this, address, data.length, 4);
     const file = E.openFile(this._file, 'r+');
-    file.seek(address);
+    file.seek(this._address + address);
     file.write(E.toString(data));
     file.close();
   }
@@ -70,13 +71,16 @@ export function openFlash(options: FlashOptions): FlashArea {
   const address = options.address || 0;
   const page = HOST ? { length: PAGE } : require('Flash').getPage(address);
   const size = options.size;
-  if (!page || size % page.length || size < 2 * page.length) throw new Error('not an area of flash');
+  if (!page || address % page.length || size % page.length || size < 2 * page.length)
+    throw new Error('not an area of flash');
   if (!HOST) return new BoardFlash(size, page.length, address);
   const file = options.file as string;
   const known = require('fs').statSync(file);
-  const area = new FileFlash(size, PAGE, file);
-  if (known && known.size === size) return area;
-  require('fs').writeFileSync(file, '');
-  for (let at = 0; at < size; at += PAGE) area.erase(at);
-  return area;
+  const end = address + size;
+  // What the file lacks is erased flash.
+  const whole = new FileFlash(end, PAGE, file, 0);
+  let at = known ? known.size - (known.size % PAGE) : 0;
+  if (!known) require('fs').writeFileSync(file, '');
+  for (; at < end; at += PAGE) whole.erase(at);
+  return new FileFlash(size, PAGE, file, address);
 }

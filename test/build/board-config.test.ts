@@ -333,6 +333,24 @@ describe('board configurations', () => {
       /^\/counters\/file: only a host keeps flash in a file/m,
     ],
     [
+      'a journal in the settings',
+      (c) => {
+        c.store = { address: '0x310000', bytes: 16384 };
+        c.journal = { address: '0x313000', bytes: 24576 };
+      },
+      /^\/journal: lies in "store"/m,
+    ],
+    [
+      'settings where Storage is',
+      (c) => (c.store = { address: '0x31E000', bytes: 16384 }),
+      /^\/store: lies outside the raw flash of ESP32, 0x310000 to 0x31FFFF/m,
+    ],
+    [
+      'settings of half a page',
+      (c) => (c.store = { address: '0x311000', bytes: 10240 }),
+      /^\/store\/bytes: is not two or more whole pages of 4096 bytes/m,
+    ],
+    [
       'two doors',
       (c) =>
         (c.inputs = [
