@@ -52,12 +52,14 @@ export interface Told {
   /** @param event by `EventItem`, without its number */
   happened(event: readonly (number | undefined)[]): void;
   recorded(batch: Batch): void;
+  readonly keeper: {
+    /** Uptime at which the clock was last confirmed; 0: not yet. */
+    readonly confirmed: number;
+  };
 }
 
 export class Instrument implements MonitorOwner {
   readonly faults: Faults;
-  /** Uptime at which the clock was set last. */
-  timed = 0;
   private _counters: Counters;
   private _monitor!: LampMonitor;
   private _recorder: Recorder;
@@ -243,7 +245,7 @@ export class Instrument implements MonitorOwner {
     this._schedule.at(this._task, MINUTE);
     this._count();
     faults.check(CONTROLLER, [Quantity.Temperature], [this.sample(LogColumn.Temperature)], false);
-    faults.judge(EventCode.ClockLost, now - this.timed >= DAY ? 1 : 0);
+    faults.judge(EventCode.ClockLost, now - (this._told ? this._told.keeper.confirmed : 0) >= DAY ? 1 : 0);
     counters.values[KEPT] = faults.bits();
     if (now - counters.saved >= this._period) counters.save();
   }

@@ -185,7 +185,6 @@ export class Firmware implements Controller, Measured {
   setTime(time: number): void {
     const before = this._clock.time();
     this._clock.setTime(time);
-    if (this.instrument) this.instrument.timed = this._clock.uptime();
     if (before !== undefined) this._sensors.shift(time - before, before);
   }
 

@@ -18,6 +18,7 @@ import type { Arrival } from './store/store.ts';
 import {
   type Birth,
   decodeAck,
+  decodeAsk,
   decodeBatch,
   decodeBirth,
   decodeEvents,
@@ -34,7 +35,7 @@ import {
 } from './wire.ts';
 
 /** Topics the fleet listens to. */
-export const SUBSCRIPTIONS = [Leaf.Birth, Leaf.Link, Leaf.Report, Leaf.Ack, Leaf.Event, Leaf.Log].map(
+export const SUBSCRIPTIONS = [Leaf.Birth, Leaf.Link, Leaf.Report, Leaf.Ack, Leaf.Event, Leaf.Log, Leaf.Ask].map(
   (leaf) => `${TOPIC_ROOT}/+/${leaf}`,
 );
 
@@ -44,14 +45,13 @@ export const ID = /^[A-Za-z0-9-]{1,32}$/;
 /** ms between the first and the second sending of a command; doubled each time up to the longest. */
 const FIRST_WAIT = 5000;
 const LONGEST_WAIT = 300000;
-/** ms between telling the time and repeating a command that needs it. */
+/** ms after which a command is repeated that needs the time: the controller asks for it by itself. */
 const AFTER_TIME = 1000;
 /** ms that an unacknowledged override without an expiration is kept, and a sensor's pulse; settings are kept for ever. */
 const LIFETIME = 86400000;
 const PULSE_LIFETIME = 10000;
 /** ms after which nobody waits any more for values that were to be read. */
 const READ_LIFETIME = 5000;
-const TIME_PERIOD = 3600000;
 /** ms for which missing records may stay away before somebody is told; they count when they come later. */
 const GAP_TIME = 86400000;
 /** ms between two looks for them. */
@@ -194,7 +194,6 @@ export class Fleet {
   ) {
     // Numbers go on from the time, so that they stay new after a restart without being stored.
     this.number = Math.floor(clock.now() / 1000) % 4294967296;
-    this.keepTime();
     this.keepGaps();
   }
 
@@ -269,6 +268,7 @@ export class Fleet {
     else if (leaf === Leaf.Event) this.arrive(topic, id, RecordKind.Event, splitEvents(payload));
     else if (leaf === Leaf.Log) this.arrive(topic, id, RecordKind.Samples, splitBatch(payload));
     else if (leaf === Leaf.Ack) this.take(topic, decodeAck(payload), (ack) => this.ack(id, ack.number, ack.code));
+    else if (leaf === Leaf.Ask) this.take(topic, decodeAsk(payload), (uptime) => this.sendTime(id, uptime));
   }
 
   /** The broker is gone: nobody can be reached. */
@@ -394,7 +394,6 @@ export class Fleet {
     this.removed.delete(id);
     const linked = this.links.get(id) === true && !controller.online;
     if (linked) this.setLink(controller, true);
-    this.sendTime(id);
     this.tell(controller, 'birth');
     if (linked) this.tell(controller, 'link');
     this.sendAll(id);
@@ -646,7 +645,6 @@ export class Fleet {
     const pending = this.pending.get(id)?.find((entry) => entry.number === number);
     if (!pending) return;
     if (code === AckCode.NoClock) {
-      this.sendTime(id);
       pending.cancel();
       pending.cancel = this.clock.after(AFTER_TIME, () => this.send(id, pending));
     } else if (code === AckCode.Done) {
@@ -689,15 +687,9 @@ export class Fleet {
     pending.settle(outcome);
   }
 
-  private sendTime(id: string): void {
-    this.publish(`${TOPIC_ROOT}/${id}/${Leaf.Time}`, encodeTime(this.clock.now()), 0);
-  }
-
-  private keepTime(): void {
-    this.clock.after(TIME_PERIOD, () => {
-      for (const controller of this.controllers.values()) if (controller.online) this.sendTime(controller.id);
-      this.keepTime();
-    });
+  /** At once: half of what passes from question to answer is taken for the way of the answer. */
+  private sendTime(id: string, uptime: number): void {
+    this.publish(`${TOPIC_ROOT}/${id}/${Leaf.Time}`, encodeTime(this.clock.now(), uptime), 0);
   }
 
   private tell(controller: Controller, change: Change): void {

@@ -323,6 +323,8 @@ export function encodeGot(kind: RecordKind, epoch: number, from: number, to: num
   return codec.encode([kind, epoch, from, to]);
 }
 export const decodeLink = decoder(Link, (value) => value);
+/** ms since the boot of who asks what time it is. */
+export const decodeAsk = decoder(uint32, (value) => value);
 
 /** @returns the command as CBOR with `number` in it. */
 export function encodeCommand(number: number, command: FieldCommand): Buffer {
@@ -347,13 +349,14 @@ export function encodeCommand(number: number, command: FieldCommand): Buffer {
   return codec.encode(message);
 }
 
-/** @param time ms UTC */
-export function encodeTime(time: number): Buffer {
+/** @param time ms UTC. @param echo the uptime that was asked with */
+export function encodeTime(time: number, echo: number): Buffer {
   const milliseconds = Math.floor(time);
   return codec.encode(
     new Map([
       [TimeKey.Seconds, Math.floor(milliseconds / 1000)],
       [TimeKey.Milliseconds, milliseconds % 1000],
+      [TimeKey.Echo, echo],
     ]),
   );
 }

@@ -45,6 +45,8 @@ export interface Photocell {
 
 /** ms: the arbiter looks at the clock at least once a day, and once a minute while it is unknown. */
 const DAY = 86400000;
+/** ms by which a clock that is corrected may go back, and no decision with it. */
+const GLIDE = 1000;
 const MINUTE = 60000;
 
 export class Arbiter {
@@ -57,6 +59,8 @@ export class Arbiter {
   private _test: LampCommand | undefined;
   /** A decision has begun and not come back. */
   private _open = 0;
+  /** ms UTC of the last decision. */
+  private _latest = 0;
   /** The last decision knew no time. */
   private _timeless = false;
   private _task: number;
@@ -146,7 +150,12 @@ export class Arbiter {
       this._lamp.apply(this._defaultLevel, 0);
     }
     this._open = 1;
-    const now = this._clock.time();
+    let now = this._clock.time();
+    if (now !== undefined) {
+      // What has begun does not end again because the clock was a little fast.
+      if (now < this._latest && now > this._latest - GLIDE) now = this._latest;
+      this._latest = now;
+    }
     this._expire(now);
     let winner = this._test || this._override;
     let next = NEVER;

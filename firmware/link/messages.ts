@@ -38,7 +38,7 @@ export const enum Leaf {
   Log = 'log',
   /** Gateway to controller, QoS 1, never retained. */
   Command = 'cmd',
-  /** QoS 0: what time is it? CBOR unsigned, ms since boot, which the answer echoes. */
+  /** QoS 0: what time is it? CBOR unsigned, ms since boot modulo 2^32, which the answer echoes. */
   Ask = 'ask',
   /** Gateway to controller, QoS 0, never retained: UTC. */
   Time = 'time',
@@ -369,7 +369,7 @@ export const enum TimeKey {
   Seconds = 0,
   /** ms within the second */
   Milliseconds = 1,
-  /** The ms since boot that were asked with; absent: nobody has asked. */
+  /** What was asked with. */
   Echo = 2,
 }
 

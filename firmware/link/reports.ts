@@ -104,6 +104,7 @@ export function birth(
 /**
  * @param number of this report since boot
  * @param presence 0 or 1 of the input, undefined without one
+ * @param age ms since the gateway last confirmed the clock
  * @returns undefined when it is too long
  */
 export function report(
@@ -116,6 +117,7 @@ export function report(
   units: Readings,
   presence: number | undefined,
   instrument: Instrument | undefined,
+  age: number,
 ): Bytes | undefined {
   const uptime = hal.clock.uptime();
   const time = hal.clock.time();
@@ -126,7 +128,7 @@ export function report(
   const sensor = command.sensor || undefined;
   const cap = light.cap < 100 ? light.cap : undefined;
   const known = [time, command.reference, since, command.expiration, program, control, sensor, cap, presence];
-  let pairs = 7;
+  let pairs = time === undefined ? 7 : 8;
   for (const value of known) if (value !== undefined) pairs++;
   const counters = instrument && instrument.told();
   const active = instrument && instrument.active();
@@ -163,6 +165,7 @@ export function report(
     writer.array(active.length);
     writeItems(writer, active);
   }
+  if (time !== undefined) writer.pairs(ReportKey.ClockAge, [seconds(age)]);
   return writer.finish();
 }
 

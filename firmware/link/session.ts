@@ -9,17 +9,7 @@ import { CborWriter, decode } from '../protocols/cbor.ts';
 import { fnv1a } from '../protocols/fnv.ts';
 import type { Schedule } from '../schedule.ts';
 import { LATER, type Orders, obey } from './commands.ts';
-import {
-  AckCode,
-  AckKey,
-  COMMAND_GROUP_ROOT,
-  GROUP_ROOT,
-  Leaf,
-  LogKey,
-  Quantity,
-  TimeKey,
-  TOPIC_ROOT,
-} from './messages.ts';
+import { AckCode, AckKey, COMMAND_GROUP_ROOT, GROUP_ROOT, Leaf, LogKey, Quantity, TOPIC_ROOT } from './messages.ts';
 import {
   birth,
   birthHead,
@@ -31,6 +21,7 @@ import {
   report,
   writeItems,
 } from './reports.ts';
+import { Timekeeper } from './timekeeper.ts';
 import { Uplink } from './uplink.ts';
 
 /** ms between the first change and the report that tells it: a ramp's end and a reading travel together. */
@@ -57,10 +48,6 @@ const READS = 4;
 /** s for which a neighbour's presence is believed without being repeated. */
 const LONGEST_PRESENCE = 3600;
 
-/** ms UTC: 2024 and 2106, outside which no gateway's clock can be right. */
-const EARLIEST = 1704067200000;
-const LATEST = 4294967295000;
-
 /** Whom a session reports of, and whom it tells what has come. */
 export interface Controller extends Orders {
   readonly lamp: Light;
@@ -80,13 +67,14 @@ export interface Controller extends Orders {
 export class Session {
   /** The connection. */
   readonly uplink: Uplink;
+  readonly keeper: Timekeeper;
   private _writer = new CborWriter(LONGEST);
   private _root: string;
   private _number = 0;
   private _changed = 0;
   /** Uptime in ms of the next report. */
   private _due = 0;
-  private _inbox: { _topic: string; _payload: Bytes }[] = [];
+  private _inbox: { _topic: string; _payload: Bytes; _at: number }[] = [];
   /** Active power of each unit when it was last worth a report, in steps of the wire. */
   private _powers: number[] = [];
   /** Which of a unit's values is its active power; -1 none. */
@@ -128,6 +116,7 @@ export class Session {
     this._root = `${TOPIC_ROOT}/${id}/`;
     this._group = site.group === undefined ? '' : `${GROUP_ROOT}/${site.group}`;
     this._task = _schedule.add(this);
+    this.keeper = new Timekeeper(_hal, _schedule, this);
     this.uplink = new Uplink(_hal, _schedule, {
       host: site.host,
       port: site.port,
@@ -255,7 +244,7 @@ export class Session {
   receive(topic: string, payload: Bytes): void {
     // What finds no place is lost: commands are said again until they are answered, and so is presence.
     if (this._inbox.length >= INBOX) return;
-    this._inbox.push({ _topic: topic, _payload: new Uint8Array(payload) });
+    this._inbox.push({ _topic: topic, _payload: new Uint8Array(payload), _at: this._hal.clock.uptime() });
     this._schedule.at(this._task, 0);
   }
 
@@ -286,6 +275,7 @@ export class Session {
         return;
       }
       this._acknowledge(answer.number, answer.code);
+      if (answer.code === AckCode.NoClock) this.keeper.begin();
     } else {
       const content = decode(message._payload) as Record<number, unknown> | undefined;
       if (!content) return;
@@ -296,9 +286,8 @@ export class Session {
         if (sensor > 0 && seconds >= 0 && seconds <= LONGEST_PRESENCE) owner.neighbour(sensor, seconds * 1000);
         return;
       }
-      const time = Number(content[TimeKey.Seconds]) * 1000 + Number(content[TimeKey.Milliseconds]);
-      if (!(time >= EARLIEST && time <= LATEST)) return;
-      owner.setTime(time);
+      this.keeper.take(content, message._at);
+      return;
     }
     owner.arbiter.wake();
     this.touch();
@@ -338,6 +327,7 @@ export class Session {
       this._unborn = 0;
       this._send(Leaf.Birth, birth(writer, this._head, this._hal, owner.settings, owner.presence), true);
       this._send(Leaf.Link, new Uint8Array([1]), true);
+      this.keeper.begin();
     }
     this._number++;
     const payload = report(
@@ -350,8 +340,22 @@ export class Session {
       owner.meters,
       owner.presence,
       owner.instrument,
+      now - this.keeper.confirmed,
     );
     this._send(Leaf.Report, payload, false);
+  }
+
+  /** What time is it? @internal */
+  ask(uptime: number): boolean {
+    this._writer.number(uptime);
+    return this.uplink.publish(this._root + Leaf.Ask, this._writer.finish() as Bytes, 0, false);
+  }
+
+  /** The clock shows another time from now on. @internal */
+  setTime(time: number, jump: boolean): void {
+    this._owner.setTime(time);
+    this._owner.arbiter.wake();
+    if (jump) this.touch();
   }
 
   private _send(leaf: string, payload: Bytes | undefined, retain: boolean): void {

@@ -176,40 +176,30 @@ describe('messages from the field', () => {
 });
 
 describe('time and link', () => {
-  it('tells the time after a birth and every hour while the controller is online', async () => {
-    const rig = await Rig.start();
+  it('tells the time at once to a controller that asks, with what it has asked with', async () => {
+    const rig = await Rig.start({ now: () => T0 + 250.7 });
     const controller = await rig.join('PAR-0001');
-    await controller.until(() => controller.times.length === 1);
-    rig.now = T0 + 3600250;
-    rig.gateway.tick();
+    await controller.send(Leaf.Ask, 4294967295);
     await controller.until(() => controller.times.length === 2);
-    assert.deepEqual(
-      controller.times[0],
+    const told = (echo: number) =>
       new Map([
         [0, T0 / 1000],
-        [1, 0],
-      ]),
-    );
-    assert.deepEqual(
-      controller.times[1],
-      new Map([
-        [0, T0 / 1000 + 3600],
         [1, 250],
-      ]),
-    );
+        [2, echo],
+      ]);
+    assert.deepEqual(controller.times, [told(5000), told(4294967295)]);
     await rig.close();
   });
 
-  it('tells the time to nobody who is offline', () => {
-    const { sent, clock, receive, run } = bench();
+  it('tells the time to nobody who has not asked', () => {
+    const { fleet, sent, clock, receive, run } = bench();
     receive(Leaf.Birth, birth());
     receive(Leaf.Link, 1);
-    receive(Leaf.Link, 0);
     run(3600000);
-    assert.deepEqual(
-      sent.map(([topic]) => topic),
-      ['rvb1/a/time'],
-    );
+    assert.deepEqual(sent, []);
+    receive(Leaf.Ask, 4294967296);
+    receive(Leaf.Ask, -1);
+    assert.deepEqual([sent, fleet.dropped], [[], 2]);
     clock.close();
   });
 

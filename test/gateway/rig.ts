@@ -170,11 +170,12 @@ export class Controller {
     return controller;
   }
 
-  /** Birth, link and a first report, as firmware does after connecting. */
+  /** Birth, link, a first report and the question for the time, as firmware does after connecting. */
   async greet(born = birth(), first: Map<number, unknown> | undefined = report()): Promise<void> {
     await this.send(Leaf.Birth, born, true);
     await this.send(Leaf.Link, 1, true);
     if (first) await this.send(Leaf.Report, first);
+    await this.send(Leaf.Ask, 5000);
   }
 
   send(leaf: Leaf, value: unknown, retain = false): Promise<unknown> {

@@ -60,7 +60,7 @@ describe('a report', () => {
     sim.clock.run(12_345);
     const decision = { command: { level: 100, reason: Reason.Default }, since: 0 };
     assert.deepEqual(
-      read(report(writer, sim, 3, 17, { level: 100, cap: 100 }, decision, units, undefined, undefined)),
+      read(report(writer, sim, 3, 17, { level: 100, cap: 100 }, decision, units, undefined, undefined, 0)),
       [
         [0, 17],
         [2, 12],
@@ -80,7 +80,18 @@ describe('a report', () => {
     const command = { level: 40, reason: Reason.Override, reference: 'op-77', expiration: 1_795_647_600_000 };
     assert.deepEqual(
       read(
-        report(writer, sim, 3, 18, { level: 55, cap: 100 }, { command, since: 50_000 }, units, undefined, undefined),
+        report(
+          writer,
+          sim,
+          3,
+          18,
+          { level: 55, cap: 100 },
+          { command, since: 50_000 },
+          units,
+          undefined,
+          undefined,
+          7999,
+        ),
       ),
       [
         [0, 18],
@@ -94,6 +105,7 @@ describe('a report', () => {
         [8, 1_795_644_050],
         [9, 1_795_647_600],
         [10, [[58, 2304, null, -74], null]],
+        [19, 7],
       ],
     );
   });
@@ -102,7 +114,7 @@ describe('a report', () => {
     const sim = openSim();
     const command = { level: 60, reason: Reason.Sensor, program: 2, control: 3, sensor: 7 };
     const why = read(
-      report(writer, sim, 3, 19, { level: 50, cap: 50 }, { command, since: 0 }, units, 1, undefined),
+      report(writer, sim, 3, 19, { level: 50, cap: 50 }, { command, since: 0 }, units, 1, undefined, 0),
     ).slice(-5);
     assert.deepEqual(why, [
       [11, 2],
@@ -116,7 +128,7 @@ describe('a report', () => {
   it('leaves out program, control and sensor when there is none', () => {
     const command = { level: 0, reason: Reason.Program, program: 0, control: 255, sensor: 0 };
     const items = read(
-      report(writer, openSim(), 3, 20, { level: 0, cap: 100 }, { command, since: 0 }, units, 0, undefined),
+      report(writer, openSim(), 3, 20, { level: 0, cap: 100 }, { command, since: 0 }, units, 0, undefined, 0),
     );
     assert.deepEqual(items.slice(-2), [
       [11, 0],

@@ -1,5 +1,6 @@
 /** How deep the minified firmware's calls go in a night with everything that can happen to a controller. */
 import assert from 'node:assert/strict';
+import { decode } from 'cbor-x';
 import { generate, type Packet, parser } from 'mqtt-packet';
 import { timetable } from '../../bench/decision.ts';
 import { CommandKind } from '../../firmware/link/messages.ts';
@@ -20,6 +21,8 @@ const EVENING = Date.UTC(2025, 11, 1, 17) / 1000;
 class Broker {
   reports = 0;
   acks = 0;
+  /** ms UTC */
+  now = () => 0;
   #end: FarEnd | undefined;
   #id = '';
   #packet = 1;
@@ -56,6 +59,7 @@ class Broker {
     this.#id = id;
     if (leaf === 'report') this.reports++;
     if (leaf === 'ack') this.acks++;
+    if (leaf === 'ask') this.send('time', encodeTime(this.now(), decode(packet.payload as Buffer)));
     if (packet.qos === 1) this.#write({ cmd: 'puback', messageId });
   }
 }
@@ -87,12 +91,11 @@ describe('calls from an event', function () {
       start: built,
       onUncaught: (error) => errors.push(error),
     });
-    world.run(5000);
     const now = () => EVENING + Math.floor(world.now / 1000);
+    broker.now = () => now() * 1000;
+    world.run(5000);
     let number = 0;
     const command = (order: FieldCommand) => broker.send('cmd', encodeCommand(++number, order));
-    const setTime = () => broker.send('time', encodeTime(now() * 1000));
-    setTime();
     for (let hour = 0; hour < 14; hour++) {
       command({ kind: CommandKind.Timetable, timetable: timetable(hour % 3) });
       // An override with ramps that begins later and expires, then one without end, then none.
@@ -116,7 +119,6 @@ describe('calls from an event', function () {
       world.run(15 * MINUTE);
       pole.sim.network.silent = false;
       world.run(15 * MINUTE);
-      setTime();
     }
     const chain = depth.deepest.map((number) => names[number]);
     console.log(`      ${chain.length} deep: ${chain.join(' > ')}`);

@@ -694,15 +694,17 @@ export const FAULTS: Fault[] = [
     code: EventCode.ClockLost,
     begin: (pole) => pole.stopTelling(),
     end: (pole) => pole.tellTime(),
-    raised: [DAY, DAY + 2 * MINUTE],
+    // It asks every hour.
+    raised: [DAY - HOUR, DAY + 2 * MINUTE],
     brief(pole) {
-      pole.stopTelling();
       for (let i = 0; i < 4; i++) {
         pole.tellTime();
-        pole.run(23 * HOUR);
+        pole.run(HOUR + MINUTE);
+        pole.stopTelling();
+        pole.run(22 * HOUR);
       }
     },
-    cleared: [0, 2 * MINUTE],
+    cleared: [0, HOUR + 2 * MINUTE],
   },
   {
     name: 'monitoring document that is none',

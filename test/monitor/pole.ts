@@ -91,9 +91,6 @@ export interface PoleOptions {
 /** ms UTC: noon of a Monday, winter. */
 export const BEGIN = Date.UTC(2026, 0, 5, 12);
 
-/** ms between two tellings of the time. */
-const TELL = 6 * HOUR;
-
 const encoder = new Encoder({ mapsAsObjects: false, useRecords: false });
 const tenths = (value: number | undefined) => (value === undefined ? null : Math.round(value * 10));
 
@@ -148,14 +145,11 @@ export class Pole {
   /** Called for every report. */
   onReport: (report: Record<string, unknown>, at: number) => void = () => {};
 
-  #telling: number;
-
   private constructor(board: Board, options: PoleOptions) {
     const { world } = this;
     const id = options.controller?.id ?? 'pole-1';
     this.post = new Post(world, id);
-    this.post.now = () => BEGIN + world.now;
-    this.#telling = world.after(TELL, () => this.tellTime());
+    this.tellTime();
     this.post.onLetter = ({ at, leaf, body }) => {
       if (leaf === 'event') this.#hear(at, body as unknown[]);
       if (leaf !== 'report') return;
@@ -207,17 +201,14 @@ export class Pole {
     this.world.run(ms);
   }
 
-  /** What time it is, now and every few hours from now on. */
+  /** Who asks is told what time it is. */
   tellTime(): void {
-    this.post.tellTime(BEGIN + this.now);
-    if (this.#telling) this.#telling = this.world.after(TELL, () => this.tellTime());
+    this.post.now = () => BEGIN + this.world.now;
   }
 
   /** Nobody says any more what time it is. */
   stopTelling(): void {
-    this.world.cancel(this.#telling);
-    this.#telling = 0;
-    this.tellTime();
+    this.post.now = () => undefined;
   }
 
   /** An override until further notice, %. */

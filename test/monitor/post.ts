@@ -22,7 +22,7 @@ export class Post {
   readonly dial: Dial;
   /** What happens to each message when it comes. */
   onLetter: (letter: Letter) => void = () => {};
-  /** What the controller is told after each connection, ms UTC; undefined: no time. */
+  /** What the controller is told when it asks, ms UTC; undefined: nothing. */
   now: () => number | undefined = () => undefined;
   #end: FarEnd | undefined;
   #number = 0;
@@ -35,11 +35,14 @@ export class Post {
     this.dial = dialPipe(world, (end) => this.#accept(end), latency);
   }
 
-  /** Sends what time it is, as the gateway does. */
-  tellTime(time: number): void {
+  /** Answers what time it is, as the gateway does. */
+  #tellTime(echo: unknown): void {
+    const time = this.now();
+    if (time === undefined) return;
     const message = new Map([
       [TimeKey.Seconds, Math.floor(time / 1000)],
       [TimeKey.Milliseconds, Math.floor(time % 1000)],
+      [TimeKey.Echo, Number(echo)],
     ]);
     this.#send('time', message, 0);
   }
@@ -70,12 +73,12 @@ export class Post {
       else if (packet.cmd === 'subscribe') {
         const { messageId, subscriptions } = packet;
         answer({ cmd: 'suback', messageId, granted: subscriptions.map(({ qos }) => qos) });
-        const time = this.now();
-        if (time !== undefined) this.tellTime(time);
       } else if (packet.cmd === 'publish') {
         if (packet.qos > 0) answer({ cmd: 'puback', messageId: packet.messageId });
         const leaf = packet.topic.slice(`rvb1/${this.id}/`.length);
-        this.onLetter({ at: this.world.now, leaf, body: decode(packet.payload as Buffer) });
+        const body = decode(packet.payload as Buffer);
+        if (leaf === 'ask') this.#tellTime(body);
+        this.onLetter({ at: this.world.now, leaf, body });
       }
     });
     parser.on('error', (error) => {
