@@ -110,7 +110,7 @@ export function asBatch({ start, instants }: Day): Buffer {
   return new Encoder(UNTAGGED as object).encode(
     new Map<number, unknown>([
       [LogKey.Number, 1],
-      [LogKey.Boot, 7],
+      [LogKey.Epoch, 7],
       [LogKey.Start, start],
       [LogKey.Period, PERIOD],
       [LogKey.Columns, columns],

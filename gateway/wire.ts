@@ -130,6 +130,8 @@ export const FieldEvent = Type.Object({
   temperature: Type.Optional(whole),
   first: Type.Optional(whole),
   second: Type.Optional(whole),
+  /** The boot that the uptime counts from, where the time is unknown. */
+  ofBoot: Type.Optional(uint32),
 });
 
 /** Events of one boot, in the order in which they happened. */
@@ -240,10 +242,11 @@ const EVENT_FIELDS: [number, keyof FieldEvent][] = [
   [EventItem.Temperature, 'temperature'],
   [EventItem.First, 'first'],
   [EventItem.Second, 'second'],
+  [EventItem.Boot, 'ofBoot'],
 ];
 const BATCH_FIELDS: [number, keyof Batch][] = [
   [LogKey.Number, 'number'],
-  [LogKey.Boot, 'boot'],
+  [LogKey.Epoch, 'boot'],
   [LogKey.Start, 'start'],
   [LogKey.Period, 'period'],
   [LogKey.Columns, 'columns'],

@@ -32,7 +32,7 @@ export const enum Leaf {
   Report = 'report',
   /** QoS 1: what became of a command. */
   Ack = 'ack',
-  /** QoS 1: what happened, each event once: [boot, event, …], see `EventItem`. */
+  /** QoS 1: what happened, until it is durable at the gateway: [epoch, event, …], see `EventItem`. */
   Event = 'event',
   /** QoS 1: recorded samples, see `LogKey`. */
   Log = 'log',
@@ -163,7 +163,7 @@ export const enum EnergySource {
  * `First` and `Second` are absent where the code does not name them.
  */
 export const enum EventItem {
-  /** Counts events since boot, from 1: with the boot it names an event for ever, and a gap shows what was dropped. */
+  /** Counts events of the epoch, from 1: with it the number names an event for ever, and a gap shows what was dropped. */
   Number = 0,
   /** `EventCode`, or a code of `Limit`. */
   Code = 1,
@@ -186,6 +186,8 @@ export const enum EventItem {
   Temperature = 11,
   First = 12,
   Second = 13,
+  /** The boot that `Uptime` counts from; only where `Time` is null. */
+  Boot = 14,
 }
 
 export const enum Phase {
@@ -227,7 +229,7 @@ export const enum EventCode {
   LightStateChange = 20,
   /** Vendor, instant: the gateway has set a counter. `First`: which `Counter`; `Second`: what it was. */
   CounterPreset = 21,
-  /** Vendor, instant: records that nobody had were dropped for want of room. `First`: how many; `Second`: their `RecordKind`. */
+  /** Vendor, instant: records that nobody had were dropped for want of room. `First`: how many of the epoch; `Second`: their `RecordKind`. */
   Dropped = 22,
   /** First code of limits: `Limit + 4 * Quantity`, + 1 too high (else too low), + 2 of the lamp (else of the unit's own function). */
   Limit = 64,
@@ -238,9 +240,9 @@ export const enum EventCode {
  * in an adaptive Golomb-Rice code: PROTOCOL.md, "Samples", has its five steps and worked examples.
  */
 export const enum LogKey {
-  /** Counts batches since boot, from 1. */
+  /** Counts batches of the epoch, from 1. */
   Number = 0,
-  Boot = 1,
+  Epoch = 1,
   /** s UTC of the first instant, a multiple of the period. */
   Start = 2,
   /** s */
@@ -288,6 +290,8 @@ export const enum CommandKey {
   Counters = 11,
   /** Array of group numbers, ascending, at most 8. */
   Groups = 12,
+  /** 0.1 s within the minute of UTC at which the command is to be obeyed, 5 s ahead at most; absent, passed or no clock: at once. */
+  At = 13,
 }
 
 export const enum CommandKind {

@@ -83,6 +83,49 @@ describe('the arbiter', () => {
     assert.equal(level(), 70);
   });
 
+  it('does not take a switch point back when a fast clock is corrected by a tenth of a second', () => {
+    const { hal, arbiter, apply, level, run } = bench('19:59:59');
+    run(seconds(1) + 20);
+    assert.equal(level(), 70);
+    const calls = apply.callCount;
+    hal.clock.setTime((hal.clock.time() as number) - 83);
+    arbiter.wake();
+    run(0);
+    assert.equal(level(), 70);
+    run(minutes(10));
+    assert.equal(apply.callCount, calls);
+  });
+
+  it('keeps the next switch point at its second while the clock glides by half a second a minute', () => {
+    for (const step of [83, -83]) {
+      const { hal, arbiter, level, run } = bench('19:50:00');
+      const now = () => hal.clock.time() as number;
+      while (now() < at('19:59:50')) {
+        run(seconds(10));
+        hal.clock.setTime(now() + step);
+        arbiter.wake();
+      }
+      run(at('20:00:00') - now() - 1);
+      assert.equal(level(), 100);
+      run(2);
+      assert.equal(level(), 70);
+    }
+  });
+
+  it('gives what holds at the new instant when the clock is set over switch points, and none of those between', () => {
+    const { hal, arbiter, apply, level, run } = bench('12:00:00');
+    assert.equal(level(), 100);
+    const calls = apply.callCount;
+    hal.clock.setTime(at('03:00:00') + 24 * 3_600_000 * 3);
+    arbiter.wake();
+    run(0);
+    assert.deepEqual([level(), apply.callCount], [70, calls + 1]);
+    hal.clock.setTime(at('12:00:00'));
+    arbiter.wake();
+    run(0);
+    assert.deepEqual([level(), apply.callCount], [100, calls + 2]);
+  });
+
   it("lets yesterday's last switch point rule before the first of today", () => {
     assert.equal(bench('03:00:00').level(), 70);
   });
