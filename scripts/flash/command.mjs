@@ -13,7 +13,8 @@ const HELP = `Puts a board's firmware on a controller that runs Espruino.
 
   --board NAME   a configuration in board-configs/
   --port PORT    the controller's console: a serial port, or tcp://host:port
-  --site FILE    settings of this pole (JSON: host, port, ...), stored on the controller
+  --site FILE    settings of this pole (JSON: host, port, ...), stored on the controller; with "console" it is locked
+  --unlock FILE  site record that the controller has now, when its console is locked with another password
   --baud RATE    speed of a serial console, by default 115200 (9600 on MDBT42Q); USB does not care
   --compact      make room in Storage first; a power cut during it loses the firmware
   --dist DIR     where the bundle is; by default dist/, built when it is missing
@@ -29,6 +30,7 @@ const OPTIONS = {
   board: { type: 'string' },
   port: { type: 'string' },
   site: { type: 'string' },
+  unlock: { type: 'string' },
   baud: { type: 'string' },
   compact: { type: 'boolean' },
   dist: { type: 'string' },
@@ -81,7 +83,11 @@ export async function run(words, { stdout, stderr }) {
       const { bundle, manifest } = readBundle(options.board, options.dist);
       const site = options.site === undefined ? undefined : readSite(options.site);
       secrets = site?.secrets ?? [];
-      stdout.write(await flash(options, { bundle, manifest, site: site?.json }, stderr));
+      const before = options.unlock === undefined ? undefined : readSite(options.unlock);
+      secrets = [...secrets, ...(before?.secrets ?? [])];
+      const passwords = [site?.console, before?.console].filter((password) => password !== undefined);
+      const job = { bundle, manifest, site: site?.json, lock: site?.console };
+      stdout.write(await flash(options, job, passwords, stderr));
     }
     return 0;
   } catch (error) {
@@ -92,9 +98,10 @@ export async function run(words, { stdout, stderr }) {
 }
 
 /** @returns what to tell the user about a controller that runs the bundle now */
-async function flash(options, { bundle, manifest, site }, stderr) {
+async function flash(options, job, passwords, stderr) {
+  const { manifest } = job;
   const baud = Number(options.baud ?? SLOW_CONSOLES[manifest.interpreter] ?? 115_200);
-  const console = new Console(await openPort(options.port, { baud }), { baud });
+  const console = new Console(await openPort(options.port, { baud }), { baud, passwords });
   const interrupted = () => {
     // Otherwise the controller waits half a minute for the next line.
     release(console);
@@ -103,9 +110,7 @@ async function flash(options, { bundle, manifest, site }, stderr) {
   process.once('SIGINT', interrupted);
   try {
     const result = await install(console, {
-      bundle,
-      manifest,
-      site,
+      ...job,
       compact: options.compact,
       onStep: (message) => stderr.write(`${message}\n`),
       onProgress: progress(stderr),

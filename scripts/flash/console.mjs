@@ -31,12 +31,14 @@ export function literal(text) {
 export class Console {
   /**
    * @param {import('./port.mjs').Link} link
-   * @param {{ baud?: number, attempts?: number }} [options] attempts: how often a line is said before giving up
+   * @param {{ baud?: number, attempts?: number, passwords?: string[] }} [options] attempts: how often a line is said before
+   *   giving up; passwords: what may unlock the console
    */
-  constructor(link, { baud = 115_200, attempts = 5 } = {}) {
+  constructor(link, { baud = 115_200, attempts = 5, passwords = [] } = {}) {
     this._link = link;
     this._baud = baud;
     this._attempts = attempts;
+    this._passwords = passwords;
     this._nonce = randomBytes(3).toString('hex');
     this._asked = 0;
     this._received = '';
@@ -92,7 +94,10 @@ export class Console {
       const id = this._id();
       this._link.write(`${CLEAR}${QUIET}print("<"+"${id}"+typeof rvbFlash+">")\n`);
       // Any of its questions will do: on a slow start they queue up.
-      const found = await this._until(() => this._received.match(/debug>/) ?? this._received.match(answer), pause);
+      const found = await this._until(
+        () => this._received.match(/debug>|password>/) ?? this._received.match(answer),
+        pause,
+      );
       // A console that is busy must not drown in questions: when its buffer is full it does not see a Ctrl-C either.
       pause *= 1.7;
       if (found?.[0] === 'debug>') {
@@ -102,18 +107,36 @@ export class Console {
         this._link.write(`${CLEAR}quit\n`);
         await this._until(() => undefined, 150);
       }
+      if (found?.[0] === 'password>') await this._unlock(end);
       if (found?.[1] === undefined) continue;
       printed += this._received.slice(0, found.index);
       this._received = this._received.slice(found.index + found[0].length);
       if (!fresh || found[1] === 'undefined') return printed;
     }
-    if (/password/i.test(this._received)) {
-      throw new FlashError('The console is locked with a password: unlock it in a terminal, then try again.');
-    }
     throw new FlashError(
       `No answer from an Espruino console within ${Math.round(timeout / 1000)} s.\n` +
         'Press the reset button and try again. Check that the console is on this port, that receive and transmit are\n' +
         'not swapped, and the speed (--baud; boards with USB do not care).',
+    );
+  }
+
+  /** Says the passwords one after the other. Throws when none is right, or `end` (ms) is over. */
+  async _unlock(end) {
+    for (const password of this._passwords) {
+      this._received = '';
+      // The console takes no line of more than 20 characters, so what waits there is ended first.
+      this._link.write(`\n${password}\n`);
+      const tried = (text) => text.match(/Logged in/) ?? text.match(/Invalid password.*Invalid password/s);
+      const found = await this._until(() => tried(this._received), Math.min(3_000, end - Date.now()));
+      if (found?.[0] !== 'Logged in') continue;
+      this._received = '';
+      return;
+    }
+    throw new FlashError(
+      this._passwords.length > 0
+        ? 'The console is locked, and with another password than the site record has. Give the record that the controller\n' +
+            'has now with --unlock.'
+        : 'The console is locked. Its password is in the site record of the controller: give it with --site or --unlock.',
     );
   }
 

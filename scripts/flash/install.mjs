@@ -28,6 +28,9 @@ const RESERVE = 2_048;
 const SITE = 'site.json';
 /** Holds the new site while `site.json` is replaced, which Storage does by deleting it first. */
 const SITE_COPY = 'site.new';
+/** Runs at every start before any firmware does: a console is locked then even if that fails. */
+const LOCK = '.boot0';
+const lockOf = (password) => `E.setPassword(${text(password)});E.lockConsole()`;
 /** ms without a line after which the controller restarts by itself. */
 const PATIENCE = 30_000;
 
@@ -76,6 +79,7 @@ const eraseOf = (name) => `(require("Storage").erase(${text(name)}),!require("St
  * @param {Buffer} job.bundle
  * @param {Manifest} job.manifest
  * @param {string} [job.site] ASCII JSON for the controller
+ * @param {string} [job.lock] with a site: password that locks the console, absent: it is open
  * @param {boolean} [job.compact] may compact Storage first, which a power cut turns into a loss
  * @param {number} [job.patience] ms without a line after which the controller restarts by itself
  * @param {number} [job.chunk] bytes per line at most
@@ -112,7 +116,10 @@ export async function install(console, job) {
     }
   } else step(`${slot.name} holds this bundle already`);
 
-  if (site !== undefined) await writeSite(console, site, plan.chunk);
+  if (site !== undefined) {
+    await writeSite(console, site, plan.chunk);
+    await writeLock(console, job.lock);
+  }
   if (image) await writeMark(console, slot, MARKS.ready);
   if (!isLoader(state.loader)) await writeLoader(console);
 
@@ -127,6 +134,7 @@ export async function install(console, job) {
     await writeMark(console, slot, MARKS.good);
     if (kept) await demand(console, eraseOf(kept.name), `the old firmware in ${kept.name} could not be erased`);
   }
+  await console.run('(E.lockConsole(),1)');
   return {
     slot: slot.name,
     size: bundle.length,
@@ -147,7 +155,7 @@ async function makePlan(console, job, state, check) {
   const chunk = chunkSize(state.memory, job.chunk);
   let needed = RESERVE;
   if (!isLoader(state.loader)) needed += padded(LOADER.length);
-  if (job.site !== undefined) needed += 2 * padded(job.site.length);
+  if (job.site !== undefined) needed += 2 * padded(job.site.length) + padded(lockOf(job.lock ?? '').length);
   const outdated = state.running && state.running.version !== job.manifest.version;
   if (kept?.good && !outdated && (await holds(console, kept, job.bundle, check))) {
     return { slot: kept, kept, chunk, needed, leftover: false };
@@ -330,6 +338,22 @@ async function writeSite(console, site, chunk) {
     'the site settings could not be stored',
   );
   await demand(console, eraseOf(SITE_COPY), `${SITE_COPY} could not be erased`);
+}
+
+/** Locks the console from the next start on, or opens it. */
+async function writeLock(console, password) {
+  const file = `require("Storage").read(${text(LOCK)})`;
+  if (password === undefined) {
+    if (await console.run(`${file}!==undefined`)) await demand(console, eraseOf(LOCK), `${LOCK} could not be erased`);
+    return;
+  }
+  const code = text(lockOf(password));
+  const stored = `${file}===${code}`;
+  await demand(
+    console,
+    `(${stored}||require("Storage").write(${text(LOCK)},${code}),${stored})`,
+    'the console could not be locked',
+  );
 }
 
 /** @returns the state after a restart, with what was printed meanwhile; undefined: no answer any more */

@@ -50,7 +50,8 @@ const RULES = {
 /**
  * @param {string} source JSON
  * @param {string} name of the file, for messages; values never appear in them
- * @returns {{ json: string, secrets: string[] }} what to store, and the values that must not be shown
+ * @returns {{ json: string, console: string | undefined, secrets: string[] }} what to store, the password that locks the
+ *   console, and the values that must not be shown
  */
 export function parseSite(source, name) {
   let site;
@@ -72,12 +73,15 @@ export function parseSite(source, name) {
   for (const key of Object.keys(site)) {
     if (!(key in RULES)) faults.push(`/${key} is not a setting; there are ${Object.keys(RULES).join(', ')}`);
   }
-  const json = JSON.stringify(site);
+  // Firmware has no use for the password of its console.
+  const json = JSON.stringify({ ...site, console: undefined });
   // Interpreters differ in what a character beyond ASCII is.
-  if (faults.length === 0 && !/^[\x20-\x7e]*$/.test(json)) faults.push('only ASCII characters can be stored');
+  if (faults.length === 0 && !/^[\x20-\x7e]*$/.test(JSON.stringify(site)))
+    faults.push('only ASCII characters can be stored');
   if (faults.length) throw new FlashError(faults.map((fault) => `${name}: ${fault}`).join('\n'));
-  const secrets = [site.key, site.password, site.console, site.passphrase, site.username].filter((value) => value);
-  return { json, secrets };
+  const { key, password, console, passphrase, username, id } = site;
+  const secrets = [key, password, console, passphrase, username === id ? undefined : username].filter((value) => value);
+  return { json, console, secrets };
 }
 
 /** @param {string} path */

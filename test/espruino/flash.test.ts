@@ -256,6 +256,152 @@ describe('flashing on the interpreter', function () {
     }
   });
 
+  describe('with a console that is locked', () => {
+    const lock = 'aB3-_xYz09KqLmNp';
+
+    /** What a locked console does with what a stranger types. */
+    async function tryConsole(directory: string, ...lines: string[]): Promise<string> {
+      const device = boot({ directory });
+      try {
+        await device.expect(/password>/);
+        for (const line of lines) {
+          const from = device.output().length;
+          device.type(line);
+          await device.expect(/password>|Logged in/, { from });
+        }
+        return device.output();
+      } finally {
+        await device.stop();
+      }
+    }
+
+    it('locks it for everybody who does not know the password of the site, from the next start on', async () => {
+      const directory = controller();
+      const bundle = makeBundle('1.0.0');
+      const device = wire(directory);
+      const line = new Console(device.link, { passwords: [lock] });
+      const site = '{"host":"a","port":1883}';
+      await install(line, { bundle, manifest: makeManifest('1.0.0', bundle), site, lock });
+      // Locked already when the command has ended.
+      device.link.write('\nprint("typed"+1)\n');
+      await new Promise((resolve) => setTimeout(resolve, 500));
+      assert.match(device.printed(), /Invalid password\s+password>$/);
+      await device.cut();
+
+      const attacks = [
+        'print("typed"+1)',
+        '\x10print("typed"+1)',
+        '\x1b[2H\x10print("typed"+1)',
+        '\x03',
+        'eval("print(\'typed1\')")',
+        `${lock}x`,
+        lock.slice(0, -1),
+        lock.toLowerCase(),
+        '',
+        'E.setPassword();',
+        `E.setPassword("${lock}")`,
+      ];
+      const output = await tryConsole(directory, ...attacks);
+      assert.ok(!output.includes('typed1') && !output.includes('Logged in'), output);
+      assert.equal(output.match(/Invalid password/g)?.length, attacks.length);
+      assert.ok(!output.includes(lock), output);
+
+      const inside = boot({ directory });
+      await inside.expect(/password>/);
+      inside.type(lock);
+      await inside.expect(/Logged in/);
+      assert.equal(await inside.evaluate('rvb.version'), '1.0.0');
+      await inside.stop();
+    });
+
+    it('is updated by who has its site record, and locked again', async () => {
+      const directory = withFirmware('1.0.0');
+      const site = { host: 'broker.example.org', port: 8883, console: lock };
+      const path = join(root, 'locked.json');
+      writeFileSync(path, JSON.stringify(site));
+      build('1.0.0', makeBundle('1.0.0'));
+      const first = await command(['--port', await serve(directory), '--site', path]);
+      assert.equal(first.status, 0, first.stderr);
+      build('2.0.0', makeBundle('2.0.0', 3_000));
+      const second = await command(['--port', await serve(directory), '--unlock', path]);
+      assert.equal(second.status, 0, second.stderr);
+      assert.match(second.stdout, /runs demo 2\.0\.0/);
+      const other = join(root, 'other.json');
+      writeFileSync(other, JSON.stringify({ ...site, console: 'another-one' }));
+      const third = await command(['--port', await serve(directory), '--site', other, '--unlock', path]);
+      assert.equal(third.status, 0, third.stderr);
+      for (const { stdout, stderr } of [first, second, third]) {
+        assert.ok(!`${stdout}${stderr}`.includes(lock) && !`${stdout}${stderr}`.includes('another-one'));
+      }
+      reap(directory);
+      const output = await tryConsole(directory, lock, 'another-one');
+      assert.match(output, /Invalid password.*Logged in/s);
+
+      const device = boot({ directory });
+      await device.expect(/password>/);
+      device.type('another-one');
+      await device.expect(/Logged in/);
+      const stored = await device.evaluate('require("Storage").read("site.json")');
+      assert.deepEqual(JSON.parse(String(stored)), { host: 'broker.example.org', port: 8883 });
+      await device.stop();
+
+      const open = join(root, 'open.json');
+      writeFileSync(open, JSON.stringify({ ...site, console: undefined }));
+      const fourth = await command(['--port', await serve(directory), '--site', open, '--unlock', other]);
+      assert.equal(fourth.status, 0, fourth.stderr);
+      reap(directory);
+      assert.deepEqual(await versions(directory), ['2.0.0']);
+    });
+
+    it('is left alone by who has not', async () => {
+      const directory = controller({
+        '.boot0': `E.setPassword("${lock}");E.lockConsole()`,
+        'app.a': goodSlot(makeBundle('1.0.0')),
+        '.bootcde': LOADER,
+      });
+      build('2.0.0', makeBundle('2.0.0'));
+      const none = await command(['--port', await serve(directory)]);
+      assert.equal(none.status, 1);
+      assert.match(none.stderr, /The console is locked\. Its password is in the site record/);
+      const wrong = join(root, 'wrong.json');
+      writeFileSync(wrong, JSON.stringify({ host: 'a', port: 1, console: 'not-this-one' }));
+      const other = await command(['--port', await serve(directory), '--site', wrong]);
+      assert.equal(other.status, 1);
+      assert.match(other.stderr, /The console is locked, and with another password/);
+      reap(directory);
+      const device = boot({ directory });
+      await device.expect(/password>/);
+      device.type(lock);
+      await device.expect(/Logged in/);
+      assert.equal(await device.evaluate('rvb.version'), '1.0.0');
+      assert.deepEqual(await device.evaluate('require("Storage").list().sort()'), ['.boot0', '.bootcde', 'app.a']);
+      await device.stop();
+    });
+
+    it('always starts a whole firmware when the supply is cut in any order of a first locking', async () => {
+      const before = withFirmware('1.0.0');
+      const bundle = makeBundle('2.0.0', 600);
+      const site = '{"host":"a","port":1883}';
+      for (let cutAt = 0, cut = true; cut; cutAt += 3) {
+        const directory = controller();
+        cpSync(before, directory, { recursive: true });
+        const device = wire(directory, { cutAt });
+        const job = { bundle, manifest: makeManifest('2.0.0', bundle), site, lock };
+        cut = await install(new Console(device.link, { passwords: [lock] }), job).then(
+          () => false,
+          () => true,
+        );
+        await device.cut();
+        const started = boot({ directory });
+        await started.expect(/>/);
+        started.type(lock);
+        const version = await started.evaluate('typeof rvb=="object"?rvb.version:null');
+        assert.ok(version === '1.0.0' || version === '2.0.0', `cut in order ${cutAt}: ${version}`);
+        await started.stop();
+      }
+    });
+  });
+
   it('leaves 1.0.0 running when the command is killed after each of 0 to 5 steps of its upload', async () => {
     const directory = withFirmware('1.0.0', 1_000);
     build('2.0.0', makeBundle('2.0.0', 12_000));
