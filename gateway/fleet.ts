@@ -7,6 +7,7 @@ import {
   EventCode,
   Leaf,
   Phase,
+  type Reason,
   RecordKind,
   TOPIC_ROOT,
 } from '../firmware/link/messages.ts';
@@ -16,6 +17,7 @@ import { Once, type Seen } from './once.ts';
 import { decodeSamples } from './samples.ts';
 import type { Arrival } from './store/store.ts';
 import {
+  type Ack,
   type Birth,
   decodeAck,
   decodeAsk,
@@ -50,6 +52,8 @@ const AFTER_TIME = 1000;
 /** ms that an unacknowledged override without an expiration is kept, and a sensor's pulse; settings are kept for ever. */
 const LIFETIME = 86400000;
 const PULSE_LIFETIME = 10000;
+/** ms from a command for a group to the instant at which its lamps change together: time for slow ways. */
+const TOGETHER = 2000;
 /** ms after which nobody waits any more for values that were to be read. */
 const READ_LIFETIME = 5000;
 /** ms for which missing records may stay away before somebody is told; they count when they come later. */
@@ -89,6 +93,8 @@ export interface Controller {
   state: State | undefined;
   /** Unit by unit in the birth's order; a value that was never read is undefined. */
   readings: (Reading | undefined)[][];
+  /** The command in action, by its level in % and its reason, once it had obeyed the last command that it acknowledged. */
+  applied: { number: number; level: number; reason: Reason; time: number } | undefined;
   /** Groups whose commands it listens to, as it last said; undefined: it knows no groups. */
   groups: readonly number[] | undefined;
   /** As last reported, by `Counter`, in steps of the wire; null: nobody counts. `time`: ms UTC. */
@@ -267,7 +273,7 @@ export class Fleet {
     else if (leaf === Leaf.Report) this.take(topic, decodeReport(payload), (report) => this.report(topic, id, report));
     else if (leaf === Leaf.Event) this.arrive(topic, id, RecordKind.Event, splitEvents(payload));
     else if (leaf === Leaf.Log) this.arrive(topic, id, RecordKind.Samples, splitBatch(payload));
-    else if (leaf === Leaf.Ack) this.take(topic, decodeAck(payload), (ack) => this.ack(id, ack.number, ack.code));
+    else if (leaf === Leaf.Ack) this.take(topic, decodeAck(payload), (ack) => this.ack(id, ack));
     else if (leaf === Leaf.Ask) this.take(topic, decodeAsk(payload), (uptime) => this.sendTime(id, uptime));
   }
 
@@ -288,6 +294,7 @@ export class Fleet {
   /**
    * Submits one command for many controllers. Those that listen to one of the groups hear it there, all by one message a
    * group; the others, and whoever does not acknowledge it in time, get it as if it was for them alone.
+   * What has no start of its own is obeyed by all at one instant; by whom it reaches late, at once.
    * @param groups numbers that nobody listens to but `ids`
    */
   submitGroup(groups: readonly number[], ids: readonly string[], command: FieldCommand): Promise<Outcome>[] {
@@ -300,8 +307,10 @@ export class Fleet {
       for (const id of more) told.add(id);
       topics.push(`${COMMAND_GROUP_ROOT}/${group}`);
     }
-    const outcomes = ids.map((id) => this.enqueue(id, number, command, told.has(id)));
-    for (const topic of topics) this.publish(topic, encodeCommand(number, command), 1);
+    const at = ids.length > 1 && command.start === undefined ? this.clock.now() + TOGETHER : undefined;
+    const timed = { ...command, at };
+    const outcomes = ids.map((id) => this.enqueue(id, number, timed, told.has(id)));
+    for (const topic of topics) this.publish(topic, encodeCommand(number, timed), 1);
     return outcomes;
   }
 
@@ -364,6 +373,7 @@ export class Fleet {
       linkedAt: this.clock.now(),
       state: undefined,
       readings: unread(birth),
+      applied: undefined,
       groups: birth.groups,
       counters: undefined,
       conditions: new Conditions(memory?.conditions),
@@ -641,7 +651,7 @@ export class Fleet {
     this.renewed(controller.id);
   }
 
-  private ack(id: string, number: number, code: AckCode): void {
+  private ack(id: string, { number, code, level, reason }: Ack): void {
     const pending = this.pending.get(id)?.find((entry) => entry.number === number);
     if (!pending) return;
     if (code === AckCode.NoClock) {
@@ -652,6 +662,9 @@ export class Fleet {
       this.setCounters(id, command);
       const controller = this.controllers.get(id);
       if (controller && command.groups) controller.groups = command.groups;
+      if (controller && level !== undefined && reason !== undefined) {
+        controller.applied = { number, level, reason, time: this.clock.now() };
+      }
       this.settle(id, pending, 'done');
     } else this.settle(id, pending, FAILURES[code] ?? 'refused');
   }
@@ -673,7 +686,10 @@ export class Fleet {
       return;
     }
     if (this.controllers.get(id)?.online && !told) {
-      this.publish(`${TOPIC_ROOT}/${id}/${Leaf.Command}`, encodeCommand(pending.number, pending.command), 1);
+      const { number, command } = pending;
+      // An instant that has passed would be taken for one of another minute.
+      const order = command.at !== undefined && command.at <= now ? { ...command, at: undefined } : command;
+      this.publish(`${TOPIC_ROOT}/${id}/${Leaf.Command}`, encodeCommand(number, order), 1);
     }
     pending.cancel = this.clock.after(Math.min(pending.wait, end - now), () => this.send(id, pending));
     pending.wait = Math.min(2 * pending.wait, LONGEST_WAIT);

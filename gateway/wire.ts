@@ -186,6 +186,8 @@ export interface FieldCommand {
   counters?: number[];
   /** Numbers of groups, ascending. */
   groups?: number[];
+  /** ms UTC at which all who get it obey it together, 5 s ahead at most. */
+  at?: number;
 }
 
 const BIRTH_FIELDS: [number, keyof Birth][] = [
@@ -347,6 +349,7 @@ export function encodeCommand(number: number, command: FieldCommand): Buffer {
     [CommandKey.Monitoring, command.monitoring],
     [CommandKey.Counters, command.counters],
     [CommandKey.Groups, command.groups],
+    [CommandKey.At, command.at === undefined ? undefined : Math.ceil(command.at / 100) % 600],
   ];
   for (const [key, value] of optional) if (value !== undefined) message.set(key, value);
   return codec.encode(message);

@@ -1,7 +1,6 @@
 /** Commands from the gateway: bytes in, an order to the controller and an ack out. */
 import type { Bytes } from '../../hal/hal.ts';
 import type { LampCommand } from '../control/command.ts';
-import { decode } from '../protocols/cbor.ts';
 import { AckCode, CommandKey, CommandKind, Reason } from './messages.ts';
 
 /** Longest reference that is kept, in bytes. */
@@ -52,14 +51,15 @@ export interface Answer {
 
 /**
  * Obeys one command message, whole or not at all. One function, because from here to storage it is far enough.
- * @param payload CBOR, as in PROTOCOL.md.
+ * @param content as in PROTOCOL.md; undefined: it was no CBOR
  */
-export function obey(payload: Bytes, orders: Orders): Answer {
-  const message = decode(payload) as Record<number, unknown> | undefined;
+export function obey(content: unknown, orders: Orders): Answer {
+  const message = content as Record<number, unknown> | undefined;
   const answer: Answer = { number: undefined, code: AckCode.Malformed };
   const number = message && whole(message[CommandKey.Number], LATEST, 1);
   if (!message || Array.isArray(message) || number === undefined || number < 0) return answer;
   answer.number = number;
+  if (whole(message[CommandKey.At], 599, 1) === -1) return answer;
   const kind = message[CommandKey.Kind];
   if (kind === CommandKind.Resume) {
     answer.code = orders.arbiter.resume();

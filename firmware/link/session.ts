@@ -9,7 +9,17 @@ import { CborWriter, decode } from '../protocols/cbor.ts';
 import { fnv1a } from '../protocols/fnv.ts';
 import type { Schedule } from '../schedule.ts';
 import { LATER, type Orders, obey } from './commands.ts';
-import { AckCode, AckKey, COMMAND_GROUP_ROOT, GROUP_ROOT, Leaf, LogKey, Quantity, TOPIC_ROOT } from './messages.ts';
+import {
+  AckCode,
+  AckKey,
+  COMMAND_GROUP_ROOT,
+  CommandKey,
+  GROUP_ROOT,
+  Leaf,
+  LogKey,
+  Quantity,
+  TOPIC_ROOT,
+} from './messages.ts';
 import {
   birth,
   birthHead,
@@ -44,6 +54,12 @@ const LOOK = 100;
 const LONGEST_READ = 4000;
 /** Commands at most that wait for one reading of the units. */
 const READS = 4;
+
+/** Commands whose answers are remembered. */
+const NUMBERS = 8;
+/** ms that a command may wait for its instant, which is told within a minute. */
+const AHEAD = 5000;
+const MINUTE = 60000;
 
 /** s for which a neighbour's presence is believed without being repeated. */
 const LONGEST_PRESENCE = 3600;
@@ -94,6 +110,15 @@ export class Session {
   /** Encoded, oldest first; the first `_flying` are on their way. */
   private _events: Bytes[] = [];
   private _flying = 0;
+  /** Numbers of the latest commands, and their codes + 1; 0: none yet. */
+  private _numbers = new Uint32Array(NUMBERS);
+  private _codes = new Uint8Array(NUMBERS);
+  private _oldest = 0;
+  /** [number, code, …] of commands that were obeyed, told once the arbiter has decided. */
+  private _answers: number[] = [];
+  /** A command that waits for its instant, and the uptime of that. */
+  private _held: Record<number, unknown> | undefined = undefined;
+  private _at = 0;
   private _event = 0;
   private _log = 0;
   /** Numbers of the commands that are acknowledged when the units have been read, and the uptime until which that may take. */
@@ -161,7 +186,8 @@ export class Session {
   /** The next appointment. */
   private _plan(): void {
     const urgent = this._inbox.length > 0 || (this._events.length > 0 && !this._flying && this.uplink.online);
-    const delay = Math.max(0, this._due - this._hal.clock.uptime());
+    const due = this._held ? Math.min(this._due, this._at) : this._due;
+    const delay = Math.max(0, due - this._hal.clock.uptime());
     this._schedule.at(this._task, urgent ? 0 : this._reads.length > 0 ? Math.min(delay, LOOK) : delay);
   }
 
@@ -252,31 +278,35 @@ export class Session {
   run(): void {
     const now = this._hal.clock.uptime();
     const owner = this._owner;
-    const message = this._inbox.shift();
-    this._plan();
-    if (!message) {
-      if (this._reads.length > 0 && (now >= this._until || !owner.meters.busy(now))) {
-        const reads = this._reads;
-        this._reads = [];
-        this._report(now);
-        for (const number of reads) this._acknowledge(number, AckCode.Done);
-      }
-      // A clock of fractions may be an instant early: an appointment that is not kept then would be made again and again.
-      if (this._due - now < 1) this._report(now);
-      else if (!this._flying && this._events.length > 0 && this.uplink.online) this._tell();
-      return;
+    const answers = this._answers;
+    if (answers.length > 0) {
+      // The arbiter has decided since they were given.
+      this._answers = [];
+      for (let i = 0; i < answers.length; i += 2) this._acknowledge(answers[i], answers[i + 1]);
     }
-    const topic = message._topic;
-    if (topic === this._root + Leaf.Command || this._groups.indexOf(` ${topic} `) >= 0) {
-      const answer = obey(message._payload, owner);
-      if (answer.number === undefined) return;
-      if (answer.code === LATER) {
-        this._read(answer.number, now);
+    let command = this._held;
+    if (command && this._at - now < 1) {
+      this._held = undefined;
+      this._plan();
+    } else {
+      const message = this._inbox.shift();
+      this._plan();
+      if (!message) {
+        if (this._reads.length > 0 && (now >= this._until || !owner.meters.busy(now))) {
+          const reads = this._reads;
+          this._reads = [];
+          this._report(now);
+          for (const number of reads) {
+            this._remember(number, AckCode.Done);
+            this._acknowledge(number, AckCode.Done);
+          }
+        }
+        // A clock of fractions may be an instant early: an appointment that is not kept then would be made again and again.
+        if (this._due - now < 1) this._report(now);
+        else if (!this._flying && this._events.length > 0 && this.uplink.online) this._tell();
         return;
       }
-      this._acknowledge(answer.number, answer.code);
-      if (answer.code === AckCode.NoClock) this.keeper.begin();
-    } else {
+      const topic = message._topic;
       const content = decode(message._payload) as Record<number, unknown> | undefined;
       if (!content) return;
       if (topic === this._group) {
@@ -286,11 +316,53 @@ export class Session {
         if (sensor > 0 && seconds >= 0 && seconds <= LONGEST_PRESENCE) owner.neighbour(sensor, seconds * 1000);
         return;
       }
-      this.keeper.take(content, message._at);
+      if (topic !== this._root + Leaf.Command && this._groups.indexOf(` ${topic} `) < 0) {
+        this.keeper.take(content, message._at);
+        return;
+      }
+      const number = content[CommandKey.Number] as number;
+      const known = this._numbers.indexOf(number);
+      const code = known < 0 ? 0 : this._codes[known];
+      if (code) {
+        // It was obeyed, and the answer was lost or is on its way.
+        this._answers.push(number, code - 1);
+        this._schedule.at(this._task, 0);
+        return;
+      }
+      if (command && command[CommandKey.Number] === number) return;
+      const time = this._hal.clock.time() as number;
+      const delay = ((content[CommandKey.At] as number) * 100 - (time % MINUTE) + MINUTE) % MINUTE;
+      const waits = delay > 0 && delay <= AHEAD;
+      if (waits || command) {
+        // The one that waits does so no longer: commands are obeyed in the order in which they have come.
+        this._held = content;
+        this._at = now + (waits ? delay : 0);
+        this._plan();
+        if (!command) return;
+      } else command = content;
+    }
+    const answer = obey(command, owner);
+    const number = answer.number;
+    if (number === undefined) return;
+    if (answer.code === LATER) {
+      this._read(number, now);
       return;
     }
+    // That one may be given again, when the time is known.
+    if (answer.code === AckCode.NoClock) this.keeper.begin();
+    else this._remember(number, answer.code);
+    this._answers.push(number, answer.code);
     owner.arbiter.wake();
     this.touch();
+    this._schedule.at(this._task, 0);
+  }
+
+  /** A command of this number is answered like that, and not obeyed again, while it is among the latest. */
+  private _remember(number: number, code: AckCode): void {
+    const at = this._oldest;
+    this._numbers[at] = number;
+    this._codes[at] = code + 1;
+    this._oldest = (at + 1) % NUMBERS;
   }
 
   /** Reads all units now, unless that is being done. */
@@ -306,8 +378,9 @@ export class Session {
   }
 
   private _acknowledge(number: number, code: AckCode): void {
-    this._writer.map(2);
-    this._writer.pairs(AckKey.Number, [number, code]);
+    const command = this._owner.arbiter.command;
+    this._writer.map(4);
+    this._writer.pairs(AckKey.Number, [number, code, command.level, command.reason]);
     this._send(Leaf.Ack, this._writer.finish(), false);
   }
 

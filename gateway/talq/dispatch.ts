@@ -4,8 +4,8 @@ import type { Outcome } from '../fleet.ts';
 import type { DeviceView } from './model.ts';
 import type { Command } from './schemas.ts';
 
-/** ms of the gateway's time that an answer waits for the controllers. */
-const PATIENCE = 2000;
+/** ms of the gateway's time that an answer waits for the controllers; a group is told 2 s ahead. */
+const PATIENCE = 2500;
 /** ms of real time after which it no longer waits, should the gateway's time stand still. */
 const REAL_PATIENCE = 10000;
 /** ms after which the CMS hears of the controllers that are done, while others are still away. */

@@ -2,12 +2,12 @@ import assert from 'node:assert/strict';
 import { connect, createServer } from 'node:net';
 import fc from 'fast-check';
 import { connectAsync } from 'mqtt';
-import { Leaf } from '../../firmware/link/messages.ts';
+import { CommandKind, Leaf, Reason } from '../../firmware/link/messages.ts';
 import { LONGEST_PACKET } from '../../gateway/broker.ts';
 import { Clock } from '../../gateway/clock.ts';
 import { Fleet } from '../../gateway/fleet.ts';
 import { decodeAck, decodeBirth, decodeLink, decodeReport } from '../../gateway/wire.ts';
-import { birth, encode, Rig, report, T0, UNIT } from './rig.ts';
+import { birth, decoder, encode, Rig, report, T0, UNIT } from './rig.ts';
 
 /** A fleet without a broker. */
 function bench() {
@@ -171,6 +171,70 @@ describe('messages from the field', () => {
     run(1000);
     receive(Leaf.Report, report({ 0: 2, 1: undefined, 8: undefined }));
     assert.equal(fleet.controllers.get('a')?.state?.since, T0 + 5000, 'the same command is in action');
+    clock.close();
+  });
+});
+
+describe('a command for a group', () => {
+  const group = () => {
+    const made = bench();
+    const { fleet } = made;
+    for (const id of ['a', 'b', 'c']) {
+      fleet.receive(`rvb1/${id}/birth`, encode(birth({ 14: id === 'c' ? [] : [7] })), false);
+      fleet.receive(`rvb1/${id}/link`, encode(1), false);
+    }
+    const told = () => made.sent.splice(0).map(([topic, payload]) => [topic, decoder.decode(payload)]);
+    return { ...made, told };
+  };
+  const order = { kind: CommandKind.Override, level: 40 };
+  const map = (number: number, ...more: [number, unknown][]) =>
+    new Map<number, unknown>([[0, number], [1, CommandKind.Override], [2, 40], ...more]);
+
+  it('is obeyed by all 2 s later, also by who hears it alone, and at once by whom it reaches late', () => {
+    const { fleet, clock, run, told } = group();
+    run(40_030);
+    void fleet.submitGroup([7], ['a', 'b', 'c'], order);
+    // T0 is at a whole minute.
+    const number = T0 / 1000 + 1;
+    assert.deepEqual(told(), [
+      ['rvb1/c/cmd', map(number, [13, 421])],
+      ['rvb1c/7', map(number, [13, 421])],
+    ]);
+    run(5000);
+    assert.deepEqual(
+      told(),
+      ['a', 'b', 'c'].map((id) => [`rvb1/${id}/cmd`, map(number)]),
+    );
+    clock.close();
+  });
+
+  it('waits for nobody when it is for one lamp, or has a start of its own', () => {
+    const { fleet, clock, told } = group();
+    const number = T0 / 1000;
+    void fleet.submitGroup([7], ['a'], order);
+    void fleet.submitGroup([7], ['a', 'b'], { ...order, start: number + 60 });
+    assert.deepEqual(told(), [
+      ['rvb1/a/cmd', map(number + 1)],
+      ['rvb1c/7', map(number + 2, [3, number + 60])],
+    ]);
+    clock.close();
+  });
+
+  it('is acknowledged with what is in action then', async () => {
+    const { fleet, clock, receive } = group();
+    const [outcome] = fleet.submitGroup([], ['a'], order);
+    receive(
+      Leaf.Ack,
+      new Map([
+        [0, T0 / 1000 + 1],
+        [1, 0],
+        [2, 55],
+        [3, 6],
+      ]),
+    );
+    assert.equal(await outcome, 'done');
+    const expected = { number: T0 / 1000 + 1, level: 55, reason: Reason.Test, time: T0 };
+    assert.deepEqual(fleet.controllers.get('a')?.applied, expected);
     clock.close();
   });
 });

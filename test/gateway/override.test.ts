@@ -201,7 +201,7 @@ describe('TALQ override commands', () => {
     assert.equal(refusalOf(await rig.call('PATCH', paths[0][0], { body: low })), '422 overrideCommandNotValid');
   });
 
-  it('answers 202 after 2 s without an acknowledgement, and delivers when the controller is back', async () => {
+  it('answers 202 after 2.5 s without an acknowledgement, and delivers when the controller is back', async () => {
     const [controller] = rig.controllers;
     const { fleet } = rig.gateway;
     await rig.during(
@@ -210,7 +210,7 @@ describe('TALQ override commands', () => {
     );
     const { status } = await rig.advance(post({ addresses: to(lamp), targetCommand: { state: level(40) } }));
     assert.equal(status, 202);
-    assert.ok(rig.now - T0 >= 2000 && rig.now - T0 < 3000, `${rig.now - T0} ms`);
+    assert.ok(rig.now - T0 >= 2500 && rig.now - T0 < 3500, `${rig.now - T0} ms`);
     const back = await rig.join('PAR-0001');
     await back.until(() => back.commands.length === 1);
     assert.equal(back.commands[0].get(2), 40);

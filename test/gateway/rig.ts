@@ -23,7 +23,7 @@ const encoder = new Encoder({
   tagUint8Array: false,
   useTag259ForMaps: false,
 } as never);
-const decoder = new Decoder({ mapsAsObjects: false } as never);
+export const decoder = new Decoder({ mapsAsObjects: false } as never);
 
 export const encode = (value: unknown): Buffer => encoder.encode(value);
 

@@ -47,10 +47,10 @@ export class Post {
     this.#send('time', message, 0);
   }
 
-  /** @param items by `CommandKey` */
-  command(kind: CommandKind, items: [CommandKey, unknown][] = []): void {
+  /** @param items by `CommandKey`. @param number a new one, unless it is said again */
+  command(kind: CommandKind, items: [CommandKey, unknown][] = [], number = ++this.#number): void {
     const head: [CommandKey, unknown][] = [
-      [CommandKey.Number, ++this.#number],
+      [CommandKey.Number, number],
       [CommandKey.Kind, kind],
     ];
     this.#send('cmd', new Map([...head, ...items]), 1);
