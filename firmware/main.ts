@@ -26,91 +26,148 @@ import { sunEvent } from './control/sun.ts';
 import { Timetable } from './control/timetable.ts';
 import { checkTimetable } from './control/timetable-check.ts';
 import { AnalogDriver } from './drivers/analog.ts';
-import { Supervisor } from './health/supervisor.ts';
+import { type FaultRecord, ROW, type Supervised, Supervisor } from './health/supervisor.ts';
 import { Instrument, type Measured } from './instrument.ts';
-import { AckCode, EventCode, Quantity, Reason } from './link/messages.ts';
+import { AckCode, EventCode, FaultKind, Phase, Quantity, Reason } from './link/messages.ts';
 import { type Controller, Session } from './link/session.ts';
 import { NO_SENSOR, NONE } from './link/timetable.ts';
 import { type Meters, openMeters } from './metering/meter.ts';
 import { Schedule } from './schedule.ts';
-import { countBoot } from './store/boots.ts';
 import { Settings } from './store/settings.ts';
 
 /** s for which the neighbours believe in presence that is told every 10 s. */
 const PRESENCE = 30;
+
+/** What a controller has not opened yet. */
+interface Rest {
+  readonly _hal: Hal;
+  readonly _schedule: Schedule;
+  readonly _board: Board;
+  readonly _site: Site | undefined;
+  readonly _driver: AnalogDriver;
+}
 
 /**
  * A running controller: what its console can ask, and what its parts call back. The parts are given objects, not
  * closures: on the interpreter a closure keeps the whole scope that it was made in, and the scope of the constructor holds the
  * board's configuration, which nobody needs once the parts stand; a bound function still costs half a dozen variables.
  */
-export class Firmware implements Controller, Measured {
+export class Firmware implements Controller, Measured, Supervised {
   readonly version: string;
   /** Name of the board configuration. */
   readonly board: string;
-  readonly lamp: Lamp;
-  readonly arbiter: Arbiter;
-  readonly meters: Meters;
-  readonly settings: Settings;
-  private _fault: unknown;
+  lamp!: Lamp;
+  arbiter!: Arbiter;
+  meters!: Meters;
+  settings!: Settings;
+  /** @see Supervised */
+  faults: FaultRecord | undefined;
+  private _supervisor: Supervisor;
   private _clock: Clock;
   private _limits: readonly number[];
   private _sensors = new Sensors();
-  private _timetable: Timetable;
+  private _timetable!: Timetable;
   /** The unit that measures light, -1 without one, and which of its values that is. */
   private _light = -1;
   private _luxAt = 0;
   private _photocell: Photocell | undefined;
   private _presence: Presence | undefined;
   /** Counts, judges and records; undefined on products that do not. */
-  readonly instrument: Instrument | undefined;
+  instrument: Instrument | undefined;
   private _session: Session | undefined;
+  /** What is still to be opened, after boots that failed. */
+  private _rest: Rest | undefined;
 
-  /** Opens the parts. The arbiter comes first: its appointment with the lamp stands before anything that can fail is opened. */
+  /**
+   * Opens the parts; after boots that failed one after the other the driver alone, at the default level: the supervisor then
+   * asks for the others one by one.
+   */
   constructor(hal: Hal, board: Board, site: Site | undefined) {
     this.version = board.version;
     this.board = board.name;
     this._clock = hal.clock;
     this._limits = board.limits;
     const schedule = new Schedule(hal.clock, this);
-    const settings = new Settings(hal.storage, new Uint8Array(board.timetable), board.lamp.defaultLevel);
-    this.settings = settings;
+    const supervisor = new Supervisor(hal, schedule, hal.storage, board.watchdog, this);
+    this._supervisor = supervisor;
     const driver = new AnalogDriver(hal, schedule, board.lamp, this);
-    const light = board.lamp.light && new Light(hal, board.lamp.light);
-    const lamp = new Lamp(hal.clock, schedule, driver, board.lamp.minimumLevel, this, board.lamp.softStart, light);
-    this.lamp = lamp;
-    this._timetable = new Timetable(settings, this._sensors, sunEvent);
-    if (board.photocell) this._photocell = new Photocell(board.photocell.on, board.photocell.off, new Night());
-    const arbiter = new Arbiter(
-      hal.clock,
-      schedule,
-      this._timetable,
-      settings,
-      settings.defaultLevel(),
-      lamp,
-      this._photocell,
-    );
-    this.arbiter = arbiter;
-    if (board.lamp.protection) {
-      new Protection(hal.system, schedule, lamp, board.lamp.protection.reduce, board.lamp.protection.minimum);
+    this._rest = { _hal: hal, _schedule: schedule, _board: board, _site: site, _driver: driver };
+    if (supervisor.failures >= ROW) driver.write(board.lamp.defaultLevel);
+    else this.open();
+  }
+
+  /**
+   * Opens everything or, after boots that failed, first what the light needs and the link, then what measures. The arbiter
+   * comes first: its appointment with the lamp stands before anything that can fail is opened.
+   * @see Supervised
+   */
+  open(): boolean {
+    const rest = this._rest as Rest;
+    const careful = this._supervisor.failures >= ROW;
+    const hal = rest._hal;
+    const schedule = rest._schedule;
+    const board = rest._board;
+    const site = rest._site;
+    const first = !this.arbiter;
+    if (!first || !careful) this._rest = undefined;
+    if (first) {
+      const settings = new Settings(hal.storage, new Uint8Array(board.timetable), board.lamp.defaultLevel);
+      this.settings = settings;
+      const light = board.lamp.light && new Light(hal, board.lamp.light);
+      const driver = rest._driver;
+      const lamp = new Lamp(hal.clock, schedule, driver, board.lamp.minimumLevel, this, board.lamp.softStart, light);
+      this.lamp = lamp;
+      this._timetable = new Timetable(settings, this._sensors, sunEvent);
+      if (board.photocell) this._photocell = new Photocell(board.photocell.on, board.photocell.off, new Night());
+      const arbiter = new Arbiter(
+        hal.clock,
+        schedule,
+        this._timetable,
+        settings,
+        settings.defaultLevel(),
+        lamp,
+        this._photocell,
+      );
+      this.arbiter = arbiter;
+      if (board.lamp.protection) {
+        new Protection(hal.system, schedule, lamp, board.lamp.protection.reduce, board.lamp.protection.minimum);
+      }
+      const reset = hal.system.resetReason;
+      const fresh = board.testAlways || settings.check() === undefined;
+      if (board.test && fresh && !careful && (reset === 'power' || reset === 'unknown')) {
+        new InstallerTest(schedule, board.test, arbiter);
+      }
+      board.meters.forEach((meter, unit) => {
+        const at = meter.quantities.indexOf(Quantity.Illuminance);
+        if (at < 0) return;
+        this._light = unit;
+        this._luxAt = at;
+      });
     }
-    const reset = hal.system.resetReason;
-    const fresh = board.testAlways || settings.check() === undefined;
-    if (board.test && fresh && (reset === 'power' || reset === 'unknown')) {
-      new InstallerTest(schedule, board.test, arbiter);
+    // Units that nobody polls yet are told of all the same.
+    this.meters = openMeters(hal, schedule, careful && first ? [] : board.lines, board.meters, this);
+    if (first && site && board.network.kind !== 'none') {
+      this._session = new Session(hal, schedule, board, site, this._supervisor.boot, this);
     }
-    const boot = countBoot(hal.storage);
-    board.meters.forEach((meter, unit) => {
-      const at = meter.quantities.indexOf(Quantity.Illuminance);
-      if (at < 0) return;
-      this._light = unit;
-      this._luxAt = at;
-    });
-    this.meters = openMeters(hal, schedule, board.lines, board.meters, this);
-    if (site && board.network.kind !== 'none') this._session = new Session(hal, schedule, board, site, boot, this);
-    if (board.monitoring) this.instrument = new Instrument(hal, schedule, board, settings, this, this._session);
-    if (board.presence) this._presence = new Presence(hal, schedule, board.presence, this);
-    if (board.watchdog !== undefined) new Supervisor(hal, schedule, board.watchdog);
+    if (first && board.presence) this._presence = new Presence(hal, schedule, board.presence, this);
+    if (first && careful) return true;
+    if (board.monitoring) this.instrument = new Instrument(hal, schedule, board, this.settings, this, this._session);
+    return false;
+  }
+
+  /** @see Supervised */
+  tell(code: number, first: number, second?: number): void {
+    const session = this._session;
+    const instrument = this.instrument;
+    if (code === EventCode.MemoryLow) {
+      if (instrument) instrument.faults.judge(code, first);
+      // The connection has buffers that nobody bounds; what waits to be sent is kept for the next one.
+      if (first && session) session.uplink.onError();
+      return;
+    }
+    // The birth comes before the event: it has the text.
+    if (session) session.greet();
+    if (instrument) instrument.happened(code, Phase.Instant, undefined, first, second);
   }
 
   /** 0 or 1 of the presence input, undefined without one. */
@@ -120,6 +177,9 @@ export class Firmware implements Controller, Measured {
 
   /** @returns one line: why the lamp gives what it gives, and whether the link is up. */
   status(): string {
+    const faults = this.faults;
+    const fault = faults ? `, ${faults[1]} faults in boot ${faults[0]}: ${faults[2]}` : '';
+    if (!this.arbiter) return `default level alone, ${this._supervisor.failures} boots have failed${fault}`;
     const command = this.arbiter.command;
     const reason = ['default', 'override', 'sensor', 'program', 'photocell', 'learned night', 'test'][command.reason];
     let source = '';
@@ -131,7 +191,6 @@ export class Firmware implements Controller, Measured {
     }
     const cap = this.lamp.cap < 100 ? `, protection allows ${this.lamp.cap} %` : '';
     const link = this._session && this._session.uplink.online ? 'up' : 'down';
-    const fault = this._fault === undefined ? '' : `, last fault ${this._fault}`;
     return `${this.lamp.level} %, ${reason}${source} ${command.level} %${cap}, link ${link}${fault}`;
   }
 
@@ -247,7 +306,7 @@ export class Firmware implements Controller, Measured {
 
   /** A task threw. */
   failed(error: unknown): void {
-    this._fault = String(error);
+    this._supervisor.failed(error, FaultKind.Task);
   }
 }
 

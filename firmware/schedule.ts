@@ -15,6 +15,13 @@ const LONGEST = 3600000;
 const TURN = 1;
 /** Tasks at most. */
 const MOST = 20;
+/** Turns in a row that a vital task began and did not end well, after which it is stuck. */
+const STUCK = 3;
+/** What `Schedule.add` is told of a task that others depend on: it must not fail again and again; nor ever sleep. */
+export const enum Care {
+  Vital = 1,
+  Awake = 2,
+}
 /** A task that has nothing to do. Beyond any uptime: 300,000 years in ms. */
 export const NEVER = 1e16;
 
@@ -28,6 +35,11 @@ export class Schedule {
   private _tasks: Task[] = [];
   /** Uptime of each task's appointment, ms. */
   private _due: number[] = [];
+  /** By task: turns in a row that were not ended well. */
+  private _strikes = new Uint8Array(MOST);
+  /** Bits of the tasks that must not fail again and again, and of those that must not sleep. */
+  private _vital = 0;
+  private _wakeful = 0;
   private _timer = 0;
   /** The earliest appointment, and whose it is. */
   private _next = NEVER;
@@ -48,9 +60,12 @@ export class Schedule {
     this._run = this._wake.bind(this);
   }
 
-  /** Adds a task, asleep. @returns its number, for `at`. */
-  add(task: Task): number {
+  /** Adds a task, asleep. @param care absent: none. @returns its number, for `at`. */
+  add(task: Task, care?: Care): number {
     if (this._tasks.length >= MOST) throw new Error('too many tasks');
+    const bit = 1 << (this._tasks.length & 31);
+    if (care) this._vital |= bit;
+    if (care === Care.Awake) this._wakeful |= bit;
     this._due.push(NEVER);
     return this._tasks.push(task) - 1;
   }
@@ -83,12 +98,15 @@ export class Schedule {
       if (due <= now) {
         ran |= 1 << (task & 31);
         dues[task] = now + RETRY;
+        this._strikes[task]++;
         try {
           this._tasks[task].run();
+          this._strikes[task] = 0;
         } catch (error) {
           this._owner.failed(error);
         }
-        if (dues[task] === now + RETRY) dues[task] = NEVER;
+        // One that failed is tried again; one that came back without an appointment sleeps.
+        if (!this._strikes[task] && dues[task] === now + RETRY) dues[task] = NEVER;
       }
       due = this._least.apply(null, dues);
       task = dues.indexOf(due);
@@ -97,5 +115,15 @@ export class Schedule {
     this._first = task;
     this._awake = 0;
     this._arm(due, due > now ? due - this._clock.uptime() : TURN);
+  }
+
+  /** @returns a vital task that keeps failing or never wakes again; -1: there is none */
+  stuck(): number {
+    for (let task = 0; task < this._due.length; task++) {
+      const bit = 1 << (task & 31);
+      if (this._vital & bit && this._strikes[task] >= STUCK) return task;
+      if (this._wakeful & bit && this._due[task] === NEVER) return task;
+    }
+    return -1;
   }
 }

@@ -720,7 +720,7 @@ function unread({ units }: Birth): Controller['readings'] {
 
 /** @returns what a birth says of the product, apart from how often it was started and what it was told to keep. */
 export function productOf(birth: Birth): string {
-  return JSON.stringify({ ...birth, boot: 0, reset: 0, timetable: 0, monitoring: 0, groups: 0 });
+  return JSON.stringify({ ...birth, boot: 0, reset: 0, timetable: 0, monitoring: 0, groups: 0, fault: 0 });
 }
 
 const PHASES: Record<number, ControllerEvent['phase']> = {

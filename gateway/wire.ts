@@ -71,6 +71,8 @@ export const Birth = Type.Object({
   events: Type.Optional(Type.Array(code, { maxItems: 64, uniqueItems: true })),
   monitoring: Type.Optional(uint32),
   groups: Type.Optional(Type.Array(Type.Integer({ minimum: 1, maximum: 65535 }), { maxItems: 64, uniqueItems: true })),
+  /** Boot in which something went wrong, how often, and the latest of it. */
+  fault: Type.Optional(Type.Tuple([uint32, uint32, Type.String({ maxLength: 64 })])),
 });
 
 /** State and readings of one instant, see `ReportKey`. Absent is unknown. */
@@ -206,6 +208,7 @@ const BIRTH_FIELDS: [number, keyof Birth][] = [
   [BirthKey.Events, 'events'],
   [BirthKey.Monitoring, 'monitoring'],
   [BirthKey.Groups, 'groups'],
+  [BirthKey.Fault, 'fault'],
 ];
 const REPORT_FIELDS: [number, keyof Report][] = [
   [ReportKey.Number, 'number'],

@@ -187,6 +187,12 @@ export interface Watchdog {
 
 export type ResetReason = 'power' | 'watchdog' | 'software' | 'brownout' | 'unknown';
 
+/** Who is told of faults that went past everybody. */
+export interface Watcher {
+  /** @param error what was thrown, or the names of the interpreter's flags as an array */
+  failed(error: unknown): void;
+}
+
 export interface System {
   /** Unique per board, `[A-Za-z0-9-]{1,32}`, the same after every boot. */
   readonly id: string;
@@ -194,6 +200,11 @@ export interface System {
   reboot(): void;
   /** @returns °C of the controller, undefined when it cannot be measured. */
   temperature(): number | undefined;
-  /** In the interpreter's own units (jsvars). A full measurement: do not call it often. */
+  /**
+   * In the interpreter's own units (jsvars). A full measurement: do not call it often. On hosts, whose memory grows, `total`
+   * is what the largest board has.
+   */
   memory(): { used: number; total: number };
+  /** From now on `watcher` is told what no code caught, and what the interpreter itself complains of. */
+  watch(watcher: Watcher): void;
 }

@@ -535,7 +535,7 @@ function eventsOf({ monitoring, counters, inputs, lamp, meters, photocell }, pro
   if (!monitoring) return [];
   const { unit, places } = compileMonitoring({ monitoring, meters }, profiles);
   const has = (index) => places[index] >= 0;
-  const codes = [11, 19, 20, 21, ...inputs.map(({ signal }) => SIGNALS[signal])];
+  const codes = [11, 19, 20, 21, 23, 24, ...inputs.map(({ signal }) => SIGNALS[signal])];
   if (unit >= 0) codes.push(0, 3, 4, 6, 12);
   if (unit >= 0 && lamp.relay) codes.push(1, ...(has(1) ? [2] : []));
   if (unit >= 0 && lamp.dim) codes.push(5);

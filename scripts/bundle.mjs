@@ -234,7 +234,8 @@ function memberOf(node, script, board) {
   const path = [];
   let at = node;
   for (; at.type === 'MemberExpression' && !at.computed; at = at.object) path.unshift(at.property.name);
-  if (at.type !== 'Identifier' || at.name !== 'board' || script.binding(at)?.kind !== 'param') return undefined;
+  if (at.type !== 'Identifier' || at.name !== 'board') return undefined;
+  if (!['param', 'const'].includes(script.binding(at)?.kind)) return undefined;
   let value = board;
   for (const key of path) value = value?.[key];
   return [value];

@@ -19,6 +19,7 @@ import type {
   StreamOptions,
   System,
   Watchdog,
+  Watcher,
 } from '../hal/hal.ts';
 import { type Owner, PowerCut, SimClock, World } from './clock.ts';
 import { Flash, openFlash } from './flash.ts';
@@ -213,7 +214,14 @@ export class SimHal implements Hal {
   #start(reason: ResetReason): void {
     const boot = ++this.#boots;
     const power: Owner = { on: true };
-    if (this.#options.onUncaught) power.failed = this.#options.onUncaught;
+    const { onUncaught } = this.#options;
+    let watching: Watcher | undefined;
+    if (onUncaught) {
+      power.failed = (error) => {
+        onUncaught(error);
+        watching?.failed(error);
+      };
+    }
     this.#power = power;
     this.resets.push({ time: this.world.now, reason });
     if (this.resets.length > 100) this.resets.shift();
@@ -232,6 +240,9 @@ export class SimHal implements Hal {
       },
       temperature: () => this.temperature,
       memory: () => ({ ...this.memory }),
+      watch: (watcher) => {
+        watching = watcher;
+      },
     };
   }
 

@@ -8,7 +8,7 @@
  */
 import type { Clock } from '../../hal/hal.ts';
 import { AckCode, Reason } from '../link/messages.ts';
-import { NEVER, type Schedule } from '../schedule.ts';
+import { Care, NEVER, type Schedule } from '../schedule.ts';
 import type { LampCommand } from './command.ts';
 
 /** What rules without an override. `decide` leaves its verdict in the fields. */
@@ -82,7 +82,7 @@ export class Arbiter {
     private _lamp: { apply(level: number, ramp: number | undefined): void },
     private _photocell: Photocell | undefined,
   ) {
-    this._task = _schedule.add(this);
+    this._task = _schedule.add(this, Care.Awake);
     this.command = { level: -1, reason: Reason.Default };
     const kept = _store.overrides();
     this._override = kept[0];

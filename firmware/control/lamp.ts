@@ -9,7 +9,7 @@
  */
 import type { Clock } from '../../hal/hal.ts';
 import type { LampDriver } from '../drivers/driver.ts';
-import { NEVER, type Schedule } from '../schedule.ts';
+import { Care, NEVER, type Schedule } from '../schedule.ts';
 import type { Light } from './light.ts';
 
 /** ms between ramp steps: 20 a second look continuous. */
@@ -51,7 +51,9 @@ export class Lamp {
     private _light?: Light,
   ) {
     this._lit = _light ? _light.hours * HOUR : 0;
-    this._task = _schedule.add(this);
+    // Lit already, where boots failed before: then it goes on from there.
+    this._now = _driver.level;
+    this._task = _schedule.add(this, Care.Vital);
   }
 
   /** % that the lamp gives now, in the command's scale; 0 while the relay is open. */

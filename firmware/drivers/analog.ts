@@ -10,7 +10,7 @@
 import type { AnalogOutput, DigitalOutput, Hal } from '../../hal/hal.ts';
 import type { DimConfig, LampConfig } from '../board.ts';
 import { interpolate } from '../interpolate.ts';
-import { NEVER, type Schedule } from '../schedule.ts';
+import { Care, NEVER, type Schedule } from '../schedule.ts';
 import type { LampDriver } from './driver.ts';
 
 export class AnalogDriver implements LampDriver {
@@ -46,7 +46,7 @@ export class AnalogDriver implements LampDriver {
     this._config = config.relay;
     this._offTime = config.minimumOffTime;
     this._discharge = config.dischargeTime;
-    this._task = _schedule.add(this);
+    this._task = _schedule.add(this, Care.Vital);
     if (!dim) return;
     this._output = _hal.openAnalog({ pin: dim.pin, hz: dim.hz });
     const curve = dim.curve;

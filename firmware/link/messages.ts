@@ -80,6 +80,8 @@ export const enum BirthKey {
   Groups = 14,
   /** 8 bytes, made anew at every boot. */
   Session = 15,
+  /** What went wrong in this boot or, while nothing has, in the one before: [boot number, how often, the latest's text]; absent: nothing. */
+  Fault = 17,
 }
 
 /** Keys of the report map. Absent means unknown, never zero. */
@@ -231,8 +233,26 @@ export const enum EventCode {
   CounterPreset = 21,
   /** Vendor, instant: records that nobody had were dropped for want of room. `First`: how many of the epoch; `Second`: their `RecordKind`. */
   Dropped = 22,
+  /** Vendor, instant: the firmware caught a fault of its own. `First`: how many since boot; `Second`: the latest's `FaultKind`. */
+  FirmwareError = 23,
+  /** Vendor: less than a tenth of the memory is free. */
+  MemoryLow = 24,
   /** First code of limits: `Limit + 4 * Quantity`, + 1 too high (else too low), + 2 of the lamp (else of the unit's own function). */
   Limit = 64,
+}
+
+/** Where a fault of the firmware was noticed. */
+export const enum FaultKind {
+  /** A task threw; the others run on. */
+  Task = 0,
+  /** Nobody caught it, or the interpreter broke off what ran. */
+  Uncaught = 1,
+  /** Flags of the interpreter, by name. */
+  Flags = 2,
+  /** A vital task did not come back. */
+  Stuck = 3,
+  /** Memory was about to end. */
+  Memory = 4,
 }
 
 /**

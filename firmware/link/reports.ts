@@ -79,18 +79,19 @@ export function birthHead(writer: CborWriter, hal: Hal, board: Board, boot: numb
   return writer.finish();
 }
 
-/** @returns the birth message, from what `birthHead` gave; undefined when it is too long. */
+/** @param faults as `Supervisor.faults`. @returns the birth message, from what `birthHead` gave; undefined when it is too long. */
 export function birth(
   writer: CborWriter,
   head: Bytes,
   hal: Pick<Hal, 'crc32'>,
   kept: Remembered,
   presence: number | undefined,
+  faults: readonly (number | string)[] | undefined,
 ): Bytes | undefined {
   const document = kept.monitoring();
   const check = kept.check();
   const inputs = presence === undefined ? undefined : 1;
-  writer.map(12 + (check === undefined ? 0 : 1) + (inputs || 0) + (document ? 1 : 0));
+  writer.map(12 + (check === undefined ? 0 : 1) + (inputs || 0) + (document ? 1 : 0) + (faults ? 1 : 0));
   writer.raw(head);
   writer.pairs(BirthKey.DefaultLevel, [kept.defaultLevel(), check, inputs]);
   writer.pairs(BirthKey.Monitoring, [document && hal.crc32(document)]);
@@ -98,6 +99,13 @@ export function birth(
   writer.number(BirthKey.Groups);
   writer.array(groups.length);
   writeItems(writer, groups);
+  if (faults) {
+    writer.number(BirthKey.Fault);
+    writer.array(3);
+    writer.number(faults[0] as number);
+    writer.number(faults[1] as number);
+    writer.text(faults[2] as string);
+  }
   return writer.finish();
 }
 

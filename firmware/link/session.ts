@@ -7,7 +7,7 @@ import type { Board, Site } from '../board.ts';
 import type { Batch } from '../monitor/recorder.ts';
 import { CborWriter, decode } from '../protocols/cbor.ts';
 import { fnv1a } from '../protocols/fnv.ts';
-import type { Schedule } from '../schedule.ts';
+import { Care, type Schedule } from '../schedule.ts';
 import { LATER, type Orders, obey } from './commands.ts';
 import {
   AckCode,
@@ -72,6 +72,8 @@ export interface Controller extends Orders {
   readonly settings: Remembered;
   /** 0 or 1 of the presence input, undefined without one. */
   readonly presence: number | undefined;
+  /** What went wrong, see `Supervisor.faults`. */
+  readonly faults: readonly (number | string)[] | undefined;
   /** Undefined: this product does not count or judge. */
   readonly instrument: (Instrument & NonNullable<Orders['instrument']>) | undefined;
   /** The gateway says what time it is, ms UTC. */
@@ -140,7 +142,7 @@ export class Session {
     this._head = birthHead(this._writer, _hal, board, _boot) as Bytes;
     this._root = `${TOPIC_ROOT}/${id}/`;
     this._group = site.group === undefined ? '' : `${GROUP_ROOT}/${site.group}`;
-    this._task = _schedule.add(this);
+    this._task = _schedule.add(this, Care.Vital);
     this.keeper = new Timekeeper(_hal, _schedule, this);
     this.uplink = new Uplink(_hal, _schedule, {
       host: site.host,
@@ -259,7 +261,7 @@ export class Session {
     this.uplink.publish(this._group, this._writer.finish() as Bytes, 0, false);
   }
 
-  /** The link is up. @internal */
+  /** The link is up, or the birth has changed. */
   greet(): void {
     this._unborn = 1;
     this._due = 0;
@@ -398,7 +400,7 @@ export class Session {
     const owner = this._owner;
     if (this._unborn) {
       this._unborn = 0;
-      this._send(Leaf.Birth, birth(writer, this._head, this._hal, owner.settings, owner.presence), true);
+      this._send(Leaf.Birth, birth(writer, this._head, this._hal, owner.settings, owner.presence, owner.faults), true);
       this._send(Leaf.Link, new Uint8Array([1]), true);
       this.keeper.begin();
     }

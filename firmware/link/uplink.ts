@@ -17,7 +17,7 @@ import {
   PublishFlag,
 } from '../protocols/mqtt.ts';
 import { readText } from '../protocols/text.ts';
-import { NEVER, type Schedule } from '../schedule.ts';
+import { Care, NEVER, type Schedule } from '../schedule.ts';
 
 /** Who is told. */
 export interface UplinkOwner {
@@ -178,7 +178,7 @@ export class Uplink implements StreamOptions {
     this.host = options.host;
     this.port = options.port;
     this.tls = options.tls;
-    this._task = _schedule.add(this);
+    this._task = _schedule.add(this, Care.Awake);
     const window = options.window as number;
     this._window = window > 0 ? window * 1000 : WINDOW;
     const wait = _hal.random() * this._window;

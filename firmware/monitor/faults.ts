@@ -9,14 +9,14 @@ import type { Clock } from '../../hal/hal.ts';
 import { EventCode, Phase, Quantity } from '../link/messages.ts';
 
 /** s that a condition has to last until it is raised, and until it is cleared: four digits a code. */
-const RAISE = '0060030000000300030006000000030000000005000100000000000000000000001000600000000000000000';
-const CLEAR = '0060006000000300030006000000030000010005000100000000000000000000001036000000000000000000';
+const RAISE = '0060030000000300030006000000030000000005000100000000000000000000001000600000000000000000000000000000';
+const CLEAR = '0060006000000300030006000000030000010005000100000000000000000000001036000000000000000000000000000000';
 /** The same for limits of the supply voltage, of temperatures, and all others. */
 const SUPPLY = 10;
 const TEMPERATURE = 300;
 const OTHER = 60;
 /** Codes with a place of their own; behind them are the limits. */
-const CODES = 22;
+const CODES = 25;
 /** s between two raises of one fault. */
 const PAUSE = 900;
 /** Numbers of a limit: code, unit, threshold. */

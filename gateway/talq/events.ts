@@ -1,6 +1,7 @@
 /** Events of controllers as TALQ log entries tell them. Source: TALQ 2.7.1 data model, EventLogData, StateChangeEventLogData. */
 import { EventCode, Quantity, RecordKind } from '../../firmware/link/messages.ts';
 import type { Controller, ControllerEvent } from '../fleet.ts';
+import type { Birth } from '../wire.ts';
 import { MEASURES, toReason, toTimestamp, toUnit } from './mapping.ts';
 import { type Notice, noticesOf } from './notices.ts';
 import { LAMP, MONITOR, meteredUnits } from './places.ts';
@@ -37,7 +38,7 @@ export function toTalqEvents(controller: Controller, event: ControllerEvent, fee
       attributes: evidenceOf(controller, event),
     };
     if (functionId !== undefined) result.functionId = functionId;
-    const info = infoOf(notice, event);
+    const info = infoOf(notice, event, controller.birth);
     if (info !== '') result.info = info;
     if (event.code === EventCode.LightStateChange) Object.assign(result, changeOf(event, feedback));
     return result;
@@ -79,7 +80,25 @@ function evidenceOf({ birth }: Controller, event: ControllerEvent): TalqEvent['a
   return attributes;
 }
 
-function infoOf({ vendor }: Notice, { code, phase, first, second, temperature, timed }: ControllerEvent): string {
+/** @returns what a birth says of faults of its firmware, for people */
+export function faultOf([, count, text]: NonNullable<Birth['fault']>): string {
+  return `${count === 1 ? 'a fault' : `${count} faults`} of the firmware: ${text}`;
+}
+
+/** `FaultKind` for people. */
+const KINDS = [
+  'a task failed',
+  'nobody caught it',
+  'the interpreter complains',
+  'a task was stuck',
+  'memory was ending',
+];
+
+function infoOf(
+  { vendor }: Notice,
+  { code, phase, boot, first, second, temperature, timed }: ControllerEvent,
+  birth: Birth,
+): string {
   const parts: string[] = [];
   if (vendor) parts.push(`${vendor.name}: ${vendor.description}`);
   const dip = code === EventCode.Sag || code === EventCode.Swell;
@@ -89,6 +108,10 @@ function infoOf({ vendor }: Notice, { code, phase, first, second, temperature, t
   }
   if (code === EventCode.SupplyLoss && phase === 'start' && first !== undefined) {
     parts.push(first === 1 ? 'Seen at the input of the supply.' : 'Found out at the next start.');
+  }
+  if (code === EventCode.FirmwareError) {
+    parts.push(`Number ${first} since the start: ${KINDS[second ?? -1] ?? 'of an unknown kind'}.`);
+    if (birth.fault && birth.fault[0] === boot) parts.push(`${birth.fault[2]}.`);
   }
   if (temperature !== undefined) parts.push(`${temperature / 10} °C in the controller.`);
   if (!timed) parts.push('The clock was not set: the time is computed.');

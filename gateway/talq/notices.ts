@@ -61,6 +61,8 @@ const VENDOR: Record<number, [functionId: string, name: string, description: str
   [EventCode.Flicker]: [MONITOR, 'flicker', 'The power of the lamp trembles at a constant level.'],
   [EventCode.Sag]: [MONITOR, 'sag', 'The supply voltage was too low for a moment.'],
   [EventCode.Swell]: [MONITOR, 'swell', 'The supply voltage was too high for a moment.'],
+  [EventCode.FirmwareError]: ['basic', 'firmwareError', 'The firmware caught a fault of its own.'],
+  [EventCode.MemoryLow]: ['basic', 'memoryLow', 'Less than a tenth of the memory of the controller is free.'],
   [EventCode.Tilted]: ['basic', 'tilted', 'The controller no longer hangs as it was installed.'],
   [EventCode.Dropped]: ['basic', 'recordsDropped', 'There was no room any more for what nobody had taken.'],
 };

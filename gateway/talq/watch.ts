@@ -7,6 +7,7 @@ import { EventCode, ResetCode } from '../../firmware/link/messages.ts';
 import type { Clock } from '../clock.ts';
 import type { Change, Controller, Fleet, State as LampState } from '../fleet.ts';
 import type { Json, Store } from '../store/store.ts';
+import { faultOf } from './events.ts';
 import type { EventFeed, Evidence, Happening } from './feed.ts';
 import { LAMP, LOCATION, PRESENCE } from './functions.ts';
 import { toReason } from './mapping.ts';
@@ -160,11 +161,13 @@ export class Watch {
     if (!device) return;
     const seen = this.of(controller);
     const before = { ...seen, light: { ...seen.light } };
-    const { boot, reset } = controller.birth;
+    const { boot, reset, fault } = controller.birth;
     if (seen.boot !== boot) {
       if (seen.boot !== undefined) {
         const time = state.uptime === undefined ? state.time : state.time - state.uptime * 1000;
-        const info = RESETS[reset] ?? 'unknown cause';
+        const cause = RESETS[reset] ?? 'unknown cause';
+        // What went wrong in the boot before may be why there is another one.
+        const info = fault && fault[0] === boot - 1 ? `${cause}; ${faultOf(fault)}` : cause;
         this.feed.emit({ device, functionId: 'basic', eventType: 'deviceReset', phase: 'instant', time, info });
       }
       seen.boot = boot;

@@ -1,4 +1,7 @@
-import type { Bytes, ResetReason, System, Watchdog } from '../hal.ts';
+import type { Bytes, ResetReason, System, Watchdog, Watcher } from '../hal.ts';
+
+/** Put in by the build: the board is a host, whose memory grows. */
+declare const HOST: boolean;
 
 /** RCC_CSR of STM32F4: flags of the last reset. Source: RM0383 §6.3.20 (F411), RM0368 §6.3.17 (F401). */
 const RCC_CSR = 0x40023874;
@@ -25,6 +28,24 @@ function readResetReason(): ResetReason {
   return flags & BROWNOUT_RESET ? 'brownout' : 'unknown';
 }
 
+/** jsvars of the largest board. Source: Espruino boards/ESP32.py. */
+const LARGEST = 16383;
+
+let watching: Watcher;
+
+/**
+ * What was thrown and not caught: the interpreter keeps its own notice to itself then. Or its flags, which it tells once
+ * until they are read; that it had to collect garbage (LOW_MEMORY) is no fault.
+ */
+function escaped(what: unknown): void {
+  if (Array.isArray(what)) {
+    E.getErrorFlags();
+    if (String(what) === 'LOW_MEMORY') return;
+  }
+  print(`Uncaught ${what}`);
+  watching.failed(what);
+}
+
 /**
  * @see System. `id` is hexadecimal with dashes on every board. All Linux builds have the same one: such controllers are
  * named by their site.
@@ -45,7 +66,12 @@ export const system: System = {
   },
   memory(): { used: number; total: number } {
     const memory = process.memory();
-    return { used: memory.usage, total: memory.total };
+    return { used: memory.usage, total: HOST ? LARGEST : memory.total };
+  },
+  watch(watcher: Watcher): void {
+    watching = watcher;
+    process.on('uncaughtException', escaped);
+    E.on('errorFlag', escaped);
   },
 };
 

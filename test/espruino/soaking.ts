@@ -101,7 +101,11 @@ export class Soak {
   async run(): Promise<Soaked> {
     const { board, days, cuts = days + 1, onDay } = this.#options;
     const result = this.#result;
-    this.#rig = await Rig.start({ now: () => this.now, timeZone: 'Europe/Brussels', location: { latitude: 50.85, longitude: 4.35 } });
+    this.#rig = await Rig.start({
+      now: () => this.now,
+      timeZone: 'Europe/Brussels',
+      location: { latitude: 50.85, longitude: 4.35 },
+    });
     this.#count();
     this.#proxy.listen(0, '127.0.0.1');
     await once(this.#proxy, 'listening');
@@ -152,10 +156,11 @@ export class Soak {
         onDay?.(today);
         last = day;
         if (day >= until) end();
-        else this.#daily(day).catch((error) => {
-          failed = error;
-          end();
-        });
+        else
+          this.#daily(day).catch((error) => {
+            failed = error;
+            end();
+          });
       }
     };
     const board = boot({ directory: this.#directory, onOutput: take });
@@ -186,7 +191,10 @@ export class Soak {
       ];
       const periods = [{ name: 'AstroClockActivePeriod' as const, sunsetOffset: -5, sunriseOffset: 10 }];
       const sunday = { type: 'ccDay', days: [{ start: 7 }] };
-      await call('/control-programs', [program('night', points, { activePeriods: periods }), program('sunday', [['12:00', 60]], { activePeriods: periods })]);
+      await call('/control-programs', [
+        program('night', points, { activePeriods: periods }),
+        program('sunday', [['12:00', 60]], { activePeriods: periods }),
+      ]);
       await call('/calendars', [calendar('street', [{ program: 'sunday', condition: sunday }], 'night')]);
       await call('/assign-commands', assignment('street', address));
       return;

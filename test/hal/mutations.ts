@@ -1402,6 +1402,7 @@ const system =
       reboot: () => hal.system.reboot(),
       temperature: () => hal.system.temperature(),
       memory: () => hal.system.memory(),
+      watch: (watcher: Parameters<Hal['system']['watch']>[0]) => hal.system.watch(watcher),
     };
     return { system: { ...plain, ...change(plain, fixture) } };
   };

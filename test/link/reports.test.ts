@@ -15,7 +15,7 @@ describe('a birth message', () => {
     const board = await loadBoard('linux');
     const head = birthHead(writer, openSim(), board, 3) as Uint8Array;
     const kept = { defaultLevel: () => 80, check: () => undefined, monitoring: () => undefined, groups: () => [] };
-    const items = read(birth(writer, head, openSim(), kept, undefined));
+    const items = read(birth(writer, head, openSim(), kept, undefined, undefined));
     const { version } = await import('../../package.json', { with: { type: 'json' } }).then((file) => file.default);
     assert.deepEqual(items, [
       [0, 1],
@@ -27,7 +27,7 @@ describe('a birth message', () => {
       [6, 10],
       [7, [[1, 'sdm120', [0, 1, 2, 4, 3, 5, 6, 7, 8, 9]]]],
       [8, [2560, 32, 16, 48]],
-      [12, [0, 1, 2, 3, 4, 5, 6, 7, 8, 11, 12, 13, 14, 15, 19, 20, 21]],
+      [12, [0, 1, 2, 3, 4, 5, 6, 7, 8, 11, 12, 13, 14, 15, 19, 20, 21, 23, 24]],
       [9, 80],
       [14, []],
     ]);
@@ -39,11 +39,12 @@ describe('a birth message', () => {
       monitoring: () => document,
       groups: () => [7, 300],
     };
-    assert.deepEqual(read(birth(writer, head, openSim(), given, 0)).slice(11), [
+    assert.deepEqual(read(birth(writer, head, openSim(), given, 0, [2, 5, 'latest', 'first'])).slice(11), [
       [10, 0xfedcba98],
       [11, 1],
       [13, 0xcbf43926],
       [14, [7, 300]],
+      [17, [2, 5, 'latest']],
     ]);
   });
 });
