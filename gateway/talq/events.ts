@@ -96,7 +96,7 @@ const KINDS = [
 
 function infoOf(
   { vendor }: Notice,
-  { code, phase, boot, first, second, temperature, timed }: ControllerEvent,
+  { code, phase, first, second, temperature, timed }: ControllerEvent,
   birth: Birth,
 ): string {
   const parts: string[] = [];
@@ -111,7 +111,7 @@ function infoOf(
   }
   if (code === EventCode.FirmwareError) {
     parts.push(`Number ${first} since the start: ${KINDS[second ?? -1] ?? 'of an unknown kind'}.`);
-    if (birth.fault && birth.fault[0] === boot) parts.push(`${birth.fault[2]}.`);
+    if (birth.fault && birth.fault[0] === birth.boot && birth.fault[1] === first) parts.push(`${birth.fault[2]}.`);
   }
   if (temperature !== undefined) parts.push(`${temperature / 10} °C in the controller.`);
   if (!timed) parts.push('The clock was not set: the time is computed.');
