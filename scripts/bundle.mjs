@@ -235,7 +235,10 @@ function memberOf(node, script, board) {
   let at = node;
   for (; at.type === 'MemberExpression' && !at.computed; at = at.object) path.unshift(at.property.name);
   if (at.type !== 'Identifier' || at.name !== 'board') return undefined;
-  if (!['param', 'const'].includes(script.binding(at)?.kind)) return undefined;
+  const binding = script.binding(at);
+  // Parts that are opened later find it in a member of that name.
+  const kept = binding?.kind === 'const' && binding.values[0]?.property?.name === '_board';
+  if (binding?.kind !== 'param' && !kept) return undefined;
   let value = board;
   for (const key of path) value = value?.[key];
   return [value];

@@ -109,9 +109,10 @@ export class Supervisor {
   /** Something went wrong. @param error its text counts. @param kind absent: nobody has caught it */
   failed(error: unknown, kind?: FaultKind): void {
     const owner = this._owner;
-    // Bytes are what storage and CBOR take.
+    // ASCII is what storage and CBOR take as it is.
     let text = '';
-    for (const character of String(error).substr(0, TEXT)) text += character < '\x7f' ? character : '?';
+    for (const character of String(error).substr(0, TEXT))
+      text += character >= ' ' && character <= '~' ? character : '?';
     let faults = owner.faults;
     if (!faults || faults[0] !== this.boot) owner.faults = faults = [this.boot, 0, text, text];
     (faults[1] as number)++;

@@ -108,8 +108,13 @@ print([list.concat(), tail(bytes), 1 << list[0]()]);
       function ask(board) {
         const lamp = { board: { name: 'other' } };
         for (const board of [{ presence: 1 }]) print(board.presence);
+        later({ _board: board });
         print(board.presence === undefined ? 'none' : board.presence, 'see board.name here', lamp.board.name, board.name);
         if (board.network.kind === 'none') print('never');
+      }
+      function later(rest) {
+        const board = rest._board;
+        if (board.presence) print('never');
       }
       ask(board);`;
     const { code } = await bundle({ source, board: 'linux' });

@@ -74,6 +74,8 @@ describe('event codes in words of TALQ', () => {
     ['a silent meter', EventCode.UnitSilent, 1, 'electricalMeter2 - functionError'],
     ['flicker', EventCode.Flicker, null, '- - deviceMalfunction'],
     ['a pole that leans', EventCode.Tilted, null, '- - deviceMalfunction'],
+    ['a fault of the firmware', EventCode.FirmwareError, null, '- - deviceMalfunction'],
+    ['memory that ends', EventCode.MemoryLow, null, '- - deviceMalfunction'],
     [
       'the voltage of the lamp’s supply',
       limitCode(Quantity.SupplyVoltage, 'low', true),

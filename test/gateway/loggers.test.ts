@@ -415,6 +415,25 @@ describe('what loggers record', () => {
       assert.equal(more.length, 0);
     });
 
+    it('a restart with what went wrong in the firmware before it, and not with what went wrong earlier', async () => {
+      await create(rig, logger('log', events('deviceReset')));
+      rig.now = T0 + 600000;
+      const text = 'Error: the plan is upside down';
+      for (const [boot, fault] of [
+        [8, [7, 3, text]],
+        [9, [9, 1, text]],
+      ] as const) {
+        const born = birth({ 3: boot, 4: 2, 11: 1, 17: [...fault] });
+        await controller.greet(born, report({ 7: boot, 0: 1, 1: T0 / 1000 + 599, 2: 9, 15: 0 }));
+        await rig.report(controller, report({ 7: boot, 0: 2, 1: T0 / 1000 + 600, 2: 10, 15: 0 }));
+      }
+      const told = await pulled(rig, 'log');
+      assert.deepEqual(
+        told.map(({ data }) => data.info[0].description),
+        [`watchdog; 3 faults of the firmware: ${text}`, 'watchdog'],
+      );
+    });
+
     it('70 120 a controller that is lost for 30 s, from start to end, and not one that is back before', async () => {
       await create(rig, logger('log', events('communicationFailure')));
       const known = rig.gateway.fleet.controllers.get('PAR-0001');
