@@ -12,6 +12,7 @@ import { loadConfig } from './board-config.mjs';
 import { inlineConstants } from './constants.mjs';
 import { namesOfInterpreter } from './dialect/library.mjs';
 import { analyse, walk } from './dialect/scope.mjs';
+import { WORDS } from './dialect/syntax.mjs';
 import { typedFindings } from './dialect/types.mjs';
 import { checkScript, formatFinding } from './espruino-dialect.mjs';
 
@@ -47,7 +48,7 @@ const MINIFIER = {
   ecma: 2015,
   toplevel: true,
   compress: { passes: 3, hoist_funs: true, inline: 1, sequences: false },
-  mangle: { reserved: RESERVED, properties: { regex: /^_[a-z]/ } },
+  mangle: { reserved: RESERVED, properties: { regex: /^_[a-z]/, reserved: WORDS } },
   format: { ecma: 5, ascii_only: true, comments: false, semicolons: true },
   maxWorkers: 1,
 };
@@ -64,7 +65,7 @@ const SHARED = [
 ];
 
 function productMinifier() {
-  const reserved = [...namesOfInterpreter(), ...SHARED];
+  const reserved = [...namesOfInterpreter(), ...SHARED, ...WORDS];
   return { ...MINIFIER, mangle: { ...MINIFIER.mangle, properties: { reserved } } };
 }
 
@@ -168,8 +169,15 @@ export async function bundle({ input = ENTRY, source, tsconfig, board: named, mi
 export function boardOptions(script, { board, minify = true, define = {}, file = STAGE_ONE, product = true }) {
   const areas = [board?.counters?.flash, board?.store, board?.journal];
   const host = board === undefined || areas.some((area) => area?.file !== undefined);
+  const store = board?.store !== undefined;
   const network = board === undefined || board.network.kind !== 'none';
-  const known = { WIFI: WIFI_MODULES[board?.network.kind] ?? '', HOST: host, NETWORK: network, ...define };
+  const known = {
+    WIFI: WIFI_MODULES[board?.network.kind] ?? '',
+    HOST: host,
+    NETWORK: network,
+    STORE: store,
+    ...define,
+  };
   const constants = Object.entries(known).map(([name, value]) => `const ${name} = ${JSON.stringify(value)};\n`);
   const input = {
     input: SCRIPT,

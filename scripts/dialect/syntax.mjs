@@ -7,6 +7,12 @@ import { REGEX_WAY_OUT, regexFault } from './regex.mjs';
 import { childrenOf } from './scope.mjs';
 
 const RESERVED = ['of', 'static'];
+/** Words of the interpreter, which takes no method of a class by such a name. */
+export const WORDS = [
+  ...['break', 'case', 'catch', 'class', 'const', 'continue', 'debugger', 'default', 'delete', 'do', 'else', 'extends'],
+  ...['false', 'finally', 'for', 'function', 'if', 'in', 'instanceof', 'let', 'new', 'null', 'of', 'return', 'static'],
+  ...['super', 'switch', 'this', 'throw', 'true', 'try', 'typeof', 'undefined', 'var', 'void', 'while'],
+];
 const LOGICAL = ['??=', '||=', '&&='];
 const FUNCTION_RULES = (node, { report }) => {
   if (node.generator) report(node, 'generator', 'keep the state in variables and take a callback');
@@ -87,7 +93,7 @@ export const syntax = {
   MethodDefinition(node, { report }) {
     if (node.computed) report(node, 'computed key', 'give the method a name');
     else if (node.key.type === 'Literal') report(node, 'quoted or numeric method name', 'give the method a name');
-    else if (RESERVED.includes(node.key.name)) report(node, `method named ${node.key.name}`, 'choose another name');
+    else if (WORDS.includes(node.key.name)) report(node, `method named ${node.key.name}`, 'choose another name');
   },
   SwitchStatement(node, { report }) {
     const index = node.cases.findIndex((one) => !one.test);

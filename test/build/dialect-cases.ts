@@ -69,6 +69,11 @@ const rows: [what: string, bad: string, good: string, unseen?: string][] = [
     'class A{static(){return 1}} R=new A().static();',
     'class A{get(){return 1}} R=new A().get();',
   ],
+  [
+    'method named delete',
+    'class A{delete(){return 1}} R=new A().delete();',
+    'class A{constructor(){this.delete=this._d} _d(){return 1}} R=new A().delete();',
+  ],
   ['identifier of', 'var of=1;R=of;', 'var off=1;R=off;'],
   ['identifier static', 'var static=1;R=static;', 'var state=1;R=state;'],
   ['default before case', 'switch(2){default:R=1;break;case 2:R=2}', 'switch(2){case 2:R=2;break;default:R=1}'],
