@@ -15,6 +15,8 @@ const TAKEN = 'taken';
 const PORTION = 200;
 /** ms until a store that failed is asked again. */
 const AGAIN = 1000;
+/** ms between two looks for what other gateways have kept. */
+const LOOK = 1000;
 /** ms between two looks for what is too old. */
 const TRIM_PERIOD = 3600000;
 const DAY = 86400000;
@@ -31,6 +33,8 @@ export interface InboxOptions {
   days?: number;
   /** Absent: 1,000,000 */
   most?: number;
+  /** Other gateways keep records in this store too. */
+  shared?: boolean;
   log(line: string): void;
 }
 
@@ -47,6 +51,7 @@ export class Inbox {
   private renewing: Promise<unknown> = Promise.resolve();
   private failing = false;
   private next: () => void = () => {};
+  private looking: NodeJS.Timeout | undefined;
 
   constructor(private readonly options: InboxOptions) {}
 
@@ -61,6 +66,7 @@ export class Inbox {
       this.renewing = this.renewing.then(() => this.guard(store.arrivals.forget(id, taken)));
     };
     this.trim();
+    if (this.options.shared) this.look();
   }
 
   /** Resolves when nothing is under way any more; what comes from then on is not kept, and nobody is told that it was. */
@@ -69,6 +75,7 @@ export class Inbox {
     this.closed = true;
     this.stop();
     this.next();
+    clearTimeout(this.looking);
     fleet.keep = () => {};
     fleet.renewed = () => {};
     await this.renewing;
@@ -78,7 +85,20 @@ export class Inbox {
   private async keep(arrivals: readonly Arrival[]): Promise<void> {
     await this.renewing;
     if (!(await this.guard(this.options.store.arrivals.add(arrivals)))) return;
-    for (const [topic, payload] of gotOf(arrivals)) this.options.publish(topic, payload, 1);
+    this.tell(runsOf(arrivals));
+  }
+
+  /** Another gateway, or this one, has kept what these runs name, and sent them as `toNotices` does. */
+  heard(notice: string): void {
+    const runs = JSON.parse(notice) as [string, number, number, number, number][];
+    this.tell(runs.map(([controller, kind, epoch, from, to]) => ({ controller, kind, epoch, from, to })));
+  }
+
+  /** Tells controllers that they are durable, and takes them. */
+  private tell(runs: readonly Run[]): void {
+    for (const { controller, kind, epoch, from, to } of runs) {
+      this.options.publish(`${TOPIC_ROOT}/${controller}/${Leaf.Got}`, encodeGot(kind, epoch, from, to), 1);
+    }
     void this.take();
   }
 
@@ -108,6 +128,12 @@ export class Inbox {
       });
       this.again = true;
     }
+  }
+
+  /** Notices of other gateways are lost with a connection; what they tell of is not. */
+  private look(): void {
+    void this.take();
+    this.looking = setTimeout(() => this.look(), LOOK).unref();
   }
 
   private trim(): void {
@@ -151,16 +177,37 @@ export class Inbox {
   }
 }
 
-/** @returns topics and messages that tell controllers that these records are durable. */
-export function gotOf(arrivals: readonly Arrival[]): [topic: string, payload: Buffer][] {
-  const messages: [string, Buffer][] = [];
-  for (let at = 0; at < arrivals.length; ) {
-    const { controller, kind, epoch, number } = arrivals[at];
-    let last = number;
-    const follows = (next: Arrival | undefined): boolean =>
-      next?.controller === controller && next.kind === kind && next.epoch === epoch && next.number === last + 1;
-    while (follows(arrivals[++at])) last++;
-    messages.push([`${TOPIC_ROOT}/${controller}/${Leaf.Got}`, encodeGot(kind, epoch, number, last)]);
+/** Records of one controller, kind and epoch whose numbers follow each other. */
+export interface Run {
+  controller: string;
+  kind: number;
+  epoch: number;
+  from: number;
+  to: number;
+}
+
+/** @returns what arrived, in as few runs as it takes */
+export function runsOf(arrivals: readonly Arrival[]): Run[] {
+  const runs: Run[] = [];
+  for (const { controller, kind, epoch, number } of arrivals) {
+    const last = runs.at(-1);
+    const same = last?.controller === controller && last.kind === kind && last.epoch === epoch;
+    if (last && same && number === last.to + 1) last.to = number;
+    else runs.push({ controller, kind, epoch, from: number, to: number });
   }
-  return messages;
+  return runs;
+}
+
+/** Runs in one notice between gateways. */
+const MOST_IN_NOTICE = 60;
+
+/** @returns the same as texts for another gateway, each of less than 8000 bytes */
+export function toNotices(arrivals: readonly Arrival[]): string[] {
+  const runs = runsOf(arrivals);
+  const portions = Array.from({ length: Math.ceil(runs.length / MOST_IN_NOTICE) }, (_, i) =>
+    runs.slice(i * MOST_IN_NOTICE, (i + 1) * MOST_IN_NOTICE),
+  );
+  return portions.map((some) =>
+    JSON.stringify(some.map(({ controller, kind, epoch, from, to }) => [controller, kind, epoch, from, to])),
+  );
 }

@@ -13,11 +13,13 @@ import { type BrokerClient, connectBroker, openBroker } from './broker.ts';
 import { Clock } from './clock.ts';
 import { Fleet, SUBSCRIPTIONS } from './fleet.ts';
 import { Inbox } from './inbox.ts';
+import { SHARED } from './intake.ts';
 import { GATEWAY_USER } from './keys/access.ts';
 import type { ControllerKeys } from './keys/controller-keys.ts';
 import { Guard } from './keys/guard.ts';
 import { KeyFile } from './keys/key-file.ts';
 import { safeLog } from './log.ts';
+import { type Place, startMember } from './member.ts';
 import { type GatewayOptions, HELP, readOptions, type TlsFiles } from './options.ts';
 import { openStore } from './store/open.ts';
 import type { Store } from './store/store.ts';
@@ -61,26 +63,30 @@ export interface Gateway {
 
 /** Starts a gateway. Rejects with a message for the operator: an occupied port, an unsafe address, damaged data. */
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
-  const {
-    host = '127.0.0.1',
-    brokerHost = '127.0.0.1',
-    port,
-    timeZone = 'Etc/UTC',
-    location,
-    dayOffset = 12,
-  } = options;
+  const { database, store } = options;
   const log = safeLog(options.log);
+  if (database === undefined || store) return lead({ ...options, log });
+  checkSafety(options.host ?? '127.0.0.1', options);
+  const account = accountOf(options);
+  return startMember({ ...options, log, database }, account, (place) => lead({ ...options, log }, place));
+}
+
+/** @param place where it leads; absent: it is the only one on its store */
+async function lead(options: GatewayOptions, place?: Place): Promise<Gateway> {
+  const { host = '127.0.0.1', brokerHost = '127.0.0.1', timeZone = 'Etc/UTC', location, dayOffset = 12, log } = options;
   checkSafety(host, options);
   const zone = posixZone(timeZone);
   if ('error' in zone) throw new Error(zone.error);
   if (location && !onEarth(location))
     throw new Error(`${location.latitude}, ${location.longitude} is not on the globe`);
+  const port = place?.port ?? options.port;
+  const leads = place?.leads ?? (() => true);
   const closers: (() => unknown)[] = [];
   const close = async (): Promise<void> => {
     for (let closer = closers.pop(); closer; closer = closers.pop()) await closer();
   };
   try {
-    const store = await openStore(options, log);
+    const store = place?.store ?? (await openStore(options, log));
     closers.push(() => store.close());
     const clock = new Clock(options.now);
     closers.push(() => clock.close());
@@ -97,7 +103,10 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     }
 
     let client: BrokerClient | undefined;
-    const fleet = new Fleet(clock, (topic, payload, qos, retain) => client?.publish(topic, payload, qos, retain), log);
+    const publish = (topic: string, payload: Buffer, qos: 0 | 1, retain?: boolean): void => {
+      if (leads()) client?.publish(topic, payload, qos, retain);
+    };
+    const fleet = new Fleet(clock, publish, log);
     const info = { gatewayUri: '', version: version(), timeZone, location };
     const model = new Model(fleet, store, clock, info, log);
     await model.load();
@@ -167,6 +176,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     const services = (minor: number) => describeServices(limitsOf(fleet), dayOffset, packages !== undefined, minor);
     for (const { uri, certificate } of options.cms ?? []) {
       const connection = new CmsClient(tls?.client());
+      connection.allowed = leads;
       tls?.keys.onRenewal(() => connection.useTls(tls.client()));
       const cms: CmsConnection = new CmsConnection({
         cmsUri: uri,
@@ -213,6 +223,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       saved,
       longestBody,
       tls: server,
+      leads,
+      health: place?.health,
       log,
     });
     // Before anybody can ask for more: what was promised later replaces what was promised before.
@@ -236,16 +248,21 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       store,
       fleet,
       clock,
-      publish: (topic, payload, qos) => client?.publish(topic, payload, qos),
+      publish,
       days: options.recordDays,
       most: options.records,
+      shared: place?.lease !== undefined,
       log,
     });
     await inbox.start();
+    if (place?.lease) place.lease.heard = (notice) => inbox.heard(notice);
     client = connectBroker({
       url: options.brokerUrl ?? `mqtt://${reachable(brokerHost)}:${broker?.port}`,
       ...account,
-      subscriptions: SUBSCRIPTIONS,
+      // What is shared by several gateways comes to all of them, and from there through the database.
+      subscriptions: place?.lease
+        ? SUBSCRIPTIONS.filter((topic) => !SHARED.some((one) => one.endsWith(topic)))
+        : SUBSCRIPTIONS,
       onMessage: (topic, payload, retained) => fleet.receive(topic, payload, retained),
       onLost: () => fleet.lose(),
       log,

@@ -12,6 +12,7 @@ export interface Database {
   commit(batch: Batch): void | Promise<void>;
   /** @returns keys and JSON of the records whose keys start with `prefix`. */
   records(prefix: string): Promise<{ key: string; value: string }[]>;
+  has(key: string): Promise<boolean>;
   /** @returns the oldest entries of a logger. */
   entries(logger: string, limit: number): Promise<Row[]>;
   trim(logger: string, most: number): Promise<Dropped>;
@@ -51,6 +52,11 @@ export class DatabaseStore implements Store {
     await this.commits.flush();
     const rows = await this.database.records(toColumn(prefix));
     return new Map(rows.map(({ key, value }) => [fromColumn(key), this.parse(key, value)]));
+  }
+
+  async has(key: string): Promise<boolean> {
+    await this.commits.flush();
+    return this.database.has(toColumn(key));
   }
 
   save(key: string, record: unknown): Promise<void> {

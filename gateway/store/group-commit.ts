@@ -1,4 +1,5 @@
 /** Many small writes as few transactions, since each transaction waits for the disk. */
+import { randomUUID } from 'node:crypto';
 
 /** ms after which a transaction that failed is tried again. */
 const AGAIN = 2000;
@@ -19,6 +20,8 @@ export type LogChange =
 
 /** What one transaction does. */
 export interface Batch {
+  /** Names the transaction, of all that were ever done. */
+  id: string;
   /** JSON by key; undefined: the record goes. */
   records: Map<string, string | undefined>;
   /** In this order. */
@@ -66,7 +69,7 @@ export class GroupCommit {
   }
 
   private begin(): { batch: Batch; done: Promise<void> } {
-    const batch: Batch = { records: new Map(), logs: [] };
+    const batch: Batch = { id: randomUUID(), records: new Map(), logs: [] };
     const before = this.last.catch(() => {});
     const done = Promise.all([before, new Promise(setImmediate)]).then(() => this.run(batch));
     done.catch(() => {});
@@ -95,6 +98,7 @@ export class GroupCommit {
 
 function merged(batches: Batch[]): Batch {
   return {
+    id: randomUUID(),
     records: new Map(batches.flatMap(({ records }) => [...records])),
     logs: batches.flatMap(({ logs }) => logs),
   };

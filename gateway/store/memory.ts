@@ -13,6 +13,10 @@ export class MemoryStore implements Store {
     return new Map(found.map(([key, text]) => [key, JSON.parse(text)]));
   }
 
+  async has(key: string): Promise<boolean> {
+    return this.records.has(key);
+  }
+
   async save(key: string, record: unknown): Promise<void> {
     if (record === undefined) this.records.delete(key);
     else this.records.set(key, JSON.stringify(record));

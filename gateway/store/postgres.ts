@@ -2,6 +2,7 @@
 import { Pool, type PoolClient } from 'pg';
 import { type Database, DatabaseStore, newer } from './database.ts';
 import type { Batch, LogChange, Row } from './group-commit.ts';
+import { CHANNEL, type Lease } from './lease.ts';
 import type { Arrival, Dropped, Store } from './store.ts';
 
 /** Each brings the schema from the version that is its index to the next. Never changed once released. */
@@ -25,6 +26,17 @@ const MIGRATIONS = [
      content bytea NOT NULL,
      UNIQUE (controller, kind, epoch, number)
    );`,
+  `CREATE TABLE reverbere_lease (
+     single boolean PRIMARY KEY DEFAULT true CHECK (single),
+     token bigint NOT NULL,
+     owner text NOT NULL,
+     address text NOT NULL,
+     backend integer NOT NULL,
+     started timestamptz NOT NULL,
+     expires timestamptz NOT NULL,
+     batch text NOT NULL
+   );
+   INSERT INTO reverbere_lease VALUES (true, 0, '', '', 0, 'epoch', 'epoch', '');`,
 ];
 
 /** Held by whoever changes the schema, and by whoever appends: numbers become visible in their order. */
@@ -33,28 +45,43 @@ const LOG_LOCK = 0x52766273;
 const ARRIVAL_LOCK = 0x52766274;
 /** Arrivals that are dropped in one transaction. */
 const MOST_TRIMMED = 5000;
+
+/** What a store on a database that several gateways share needs to know. */
+export interface Sharing {
+  /** Changes are those of the leader, under this lease, and none when another leads. Absent: arrivals alone. */
+  lease?: Lease;
+  /** Says of arrivals that are durable, in portions for the leader: whoever leads tells the controllers. */
+  notice?(arrivals: readonly Arrival[]): string[];
+}
 /** ms */
 const CONNECT_TIME = 5000;
 const QUERY_TIME = 30000;
+const IDLE_TIME = 4000;
 
 /**
  * @param url postgres://user:password@host:port/database
  * @returns the store. Rejects with a message for the operator when the database cannot be used.
  */
-export async function openPostgresStore(url: string, log: (line: string) => void): Promise<Store> {
+export async function openPostgresStore(
+  url: string,
+  log: (line: string) => void,
+  sharing: Sharing = {},
+): Promise<Store> {
   const name = nameOf(url);
   const pool = new Pool({
     connectionString: url,
     max: 4,
     connectionTimeoutMillis: CONNECT_TIME,
     query_timeout: QUERY_TIME,
+    // A process that is paused in the middle of a transaction must not hold its locks for ever.
+    idle_in_transaction_session_timeout: IDLE_TIME,
     keepAlive: true,
     application_name: 'reverbere',
   });
   // What breaks a connection fails the queries on it, if there are any; the next ones get another connection.
   pool.on('error', () => {});
   pool.on('connect', (client) => client.on('error', (error) => log(`database ${name}: ${error.message}`)));
-  const database = new PostgresDatabase(name, pool);
+  const database = new PostgresDatabase(name, pool, sharing);
   try {
     await database.transaction(prepare(name));
     return new DatabaseStore(database);
@@ -92,6 +119,7 @@ class PostgresDatabase implements Database {
   constructor(
     readonly name: string,
     private readonly pool: Pool,
+    private readonly sharing: Sharing,
   ) {}
 
   /** Does `work` whole or not at all; durable when it resolves, whatever the server does by default. */
@@ -112,8 +140,10 @@ class PostgresDatabase implements Database {
     }
   }
 
-  commit({ records, logs }: Batch): Promise<void> {
+  commit({ id, records, logs }: Batch): Promise<void> {
     return this.transaction(async (client) => {
+      // Whoever lost the connection while it was committed cannot know whether it was.
+      if ((await this.sharing.lease?.fence(client, id)) === false) return;
       const kept = [...records].filter((entry): entry is [string, string] => entry[1] !== undefined);
       const gone = [...records].flatMap(([key, text]) => (text === undefined ? [key] : []));
       // In one order everywhere, or two processes wait for each other.
@@ -139,6 +169,7 @@ class PostgresDatabase implements Database {
 
   trim(logger: string, most: number): Promise<Dropped> {
     return this.transaction(async (client) => {
+      await this.sharing.lease?.fence(client);
       await client.query('SELECT pg_advisory_xact_lock($1)', [LOG_LOCK]);
       const count = 'SELECT count(*)::integer AS count FROM reverbere_log WHERE logger = $1';
       const { rows } = await client.query<{ count: number }>(count, [logger]);
@@ -164,6 +195,8 @@ class PostgresDatabase implements Database {
         contents,
       ];
       await client.query(ARRIVE, values);
+      for (const text of this.sharing.notice?.(arrivals) ?? [])
+        await client.query('SELECT pg_notify($1, $2)', [CHANNEL, text]);
     });
   }
 
@@ -179,13 +212,23 @@ class PostgresDatabase implements Database {
     }));
   }
 
-  async trimArrivals(upTo: number, before: number, most: number): Promise<number> {
-    return (await this.pool.query(TRIM, [upTo, before, most, MOST_TRIMMED])).rowCount ?? 0;
+  trimArrivals(upTo: number, before: number, most: number): Promise<number> {
+    return this.transaction(async (client) => {
+      await this.sharing.lease?.fence(client);
+      return (await client.query(TRIM, [upTo, before, most, MOST_TRIMMED])).rowCount ?? 0;
+    });
   }
 
-  async forgetArrivals(controller: string, upTo: number): Promise<void> {
+  forgetArrivals(controller: string, upTo: number): Promise<void> {
     const remove = 'DELETE FROM reverbere_arrivals WHERE controller = $1 AND sequence <= $2';
-    await this.pool.query(remove, [controller, upTo]);
+    return this.transaction(async (client) => {
+      await this.sharing.lease?.fence(client);
+      await client.query(remove, [controller, upTo]);
+    });
+  }
+
+  async has(key: string): Promise<boolean> {
+    return (await this.pool.query('SELECT FROM reverbere_records WHERE key = $1', [key])).rowCount === 1;
   }
 
   close(): Promise<void> {

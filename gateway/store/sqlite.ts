@@ -136,6 +136,10 @@ class SqliteDatabase implements Database {
     return this.file.prepare<string[], { key: string; value: string }>(select).all(prefix, prefix);
   }
 
+  async has(key: string): Promise<boolean> {
+    return this.file.prepare('SELECT 1 FROM records WHERE key = ?').get(key) !== undefined;
+  }
+
   async entries(logger: string, limit: number): Promise<Row[]> {
     const select = 'SELECT sequence, event, time, body FROM log WHERE logger = ? ORDER BY sequence LIMIT ?';
     const rows = this.file.prepare<unknown[], Omit<Row, 'event'> & { event: number }>(select).all(logger, limit);

@@ -12,6 +12,8 @@ export interface Store {
    * @returns records by their keys. Rejects when what is stored cannot be understood: addresses must not change.
    */
   load(prefix?: string): Promise<Map<string, Json>>;
+  /** @returns whether there is a record under that key */
+  has(key: string): Promise<boolean>;
   /**
    * Resolves when the record is durable; undefined deletes it. Later calls win. Calls without an `await` between them, of
    * records and logs, are one transaction: all of them are kept, or none. Rejects when that failed; the store then goes on

@@ -5,7 +5,7 @@ import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest }
 import { CommandKind } from '../../firmware/link/messages.ts';
 import type { Clock } from '../clock.ts';
 import type { Fleet } from '../fleet.ts';
-import { openServer, type Tls } from '../http-server.ts';
+import { openServer, sayHealth, type Tls } from '../http-server.ts';
 import { OnDemand } from '../on-demand.ts';
 import type { Answer } from './answers.ts';
 import type { Assign } from './assign.ts';
@@ -81,6 +81,10 @@ export function buildApi(options: {
   longestBody?: number;
   /** Absent: plain HTTP. */
   tls?: Tls;
+  /** Whether this gateway still leads, where there are several. */
+  leads(): boolean;
+  /** What to say of it at /health; absent: that there is no such path. */
+  health?(): object;
   log(line: string): void;
 }) {
   const { library, groups, reach, promises, types, loggers, feed, timetables, monitors, fleet, clock, callers } =
@@ -88,7 +92,7 @@ export function buildApi(options: {
   const { tls, log, longestBody = LONGEST_BODY } = options;
   const app = Fastify({
     bodyLimit: longestBody,
-    serverFactory: (handler) => openServer(handler, tls, log),
+    serverFactory: (handler) => openServer(options.health ? sayHealth(options.health, handler) : handler, tls, log),
     forceCloseConnections: true,
     exposeHeadRoutes: false,
     routerOptions: { ignoreTrailingSlash: true, ignoreDuplicateSlashes: true, maxParamLength: 4096 },
@@ -97,6 +101,11 @@ export function buildApi(options: {
       answer(reply as FastifyReply, status, messages);
     },
   }).withTypeProvider<TypeBoxTypeProvider>();
+  app.addHook('onRequest', async (_request, reply) => {
+    if (options.leads()) return;
+    reply.header('retry-after', 2);
+    throw refusal(503, 'genericError', 'Another gateway leads now.');
+  });
   applyRules(app, { callers, longestBody, revocations: tls?.revocations, log });
   app.addHook('onSend', async (request) => {
     // What is told of now will be so after a restart too.

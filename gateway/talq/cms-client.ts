@@ -57,6 +57,9 @@ export class CmsClient {
     return Math.min(Number(this.version.split('.')[1]), MINOR);
   }
 
+  /** Whether this gateway may still speak for itself. */
+  allowed: () => boolean = () => true;
+
   /** New connections use these keys and authorities. */
   useTls(tls: ClientTls): void {
     this.secure.destroy();
@@ -68,6 +71,7 @@ export class CmsClient {
    * whatever happens: the message names method and path, never the query.
    */
   async ask(method: string, url: string, content: unknown): Promise<unknown> {
+    if (!this.allowed()) throw new CmsError(`${method}: this gateway does not lead any more`, undefined);
     const body = Buffer.from(content === undefined ? '' : JSON.stringify(content));
     let target = new URL(url);
     for (let redirects = 0; ; redirects++) {

@@ -113,6 +113,7 @@ function dying(inner: Database): { database: Database; dead: { is: boolean; afte
     commit: (batches) => work(() => inner.commit(batches)),
     arrive: (arrivals) => work(() => inner.arrive(arrivals)),
     records: (prefix) => inner.records(prefix),
+    has: (key) => inner.has(key),
     entries: (log, limit) => inner.entries(log, limit),
     trim: (log, most) => inner.trim(log, most),
     arrived: (after, limit) => inner.arrived(after, limit),
