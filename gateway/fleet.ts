@@ -126,7 +126,7 @@ export interface Memory {
 }
 
 /** What happened at a controller, told once. Evidence is in steps of the wire, absent where nothing was known. */
-export interface ControllerEvent extends Omit<FieldEvent, 'phase' | 'time'> {
+export interface ControllerEvent extends Omit<FieldEvent, 'phase' | 'time' | 'ofBoot'> {
   /** With the number it names the event for ever. */
   epoch: number;
   phase: 'start' | 'end' | 'instant';
@@ -559,13 +559,9 @@ export class Fleet {
     }
     this.noteGap(controller, RecordKind.Event);
     if (events.length === 0) return;
-    for (const { time: at, uptime } of events) {
-      if (at !== undefined) this.bound(id, epoch, (at - uptime) * 1000, true);
-    }
-    const latest = Math.max(...events.map(({ uptime }) => uptime));
-    this.bound(id, epoch, this.endOf(controller, epoch, time) - latest * 1000, false);
-    const began = this.origins.get(id)?.get(epoch)?.time ?? 0;
-    const told = events.map((event): ControllerEvent => {
+    this.boundBy(controller, epoch, time, events);
+    const told = events.map(({ ofBoot = epoch, ...event }): ControllerEvent => {
+      const began = this.origins.get(id)?.get(ofBoot)?.time ?? 0;
       const at = event.time === undefined ? began + event.uptime * 1000 : event.time * 1000;
       return { ...event, epoch, phase: PHASES[event.phase], time: at, timed: event.time !== undefined };
     });
@@ -577,6 +573,20 @@ export class Fleet {
     }
     for (const listener of [...this.eventListeners]) listener(controller, told);
     if (changed) this.tell(controller, 'conditions');
+  }
+
+  /** Learns when boots began at the latest, from events of them that came at `time` and do not know when they happened. */
+  private boundBy(controller: Controller, epoch: number, time: number, events: readonly FieldEvent[]): void {
+    const undated = events.filter((event) => event.time === undefined);
+    // An event that does not say of which boot it is is of the one that the epoch is named after, and so are those with it.
+    if (undated.some(({ ofBoot }) => ofBoot === undefined)) {
+      for (const { time: at, uptime } of events) {
+        if (at !== undefined) this.bound(controller.id, epoch, (at - uptime) * 1000, true);
+      }
+    }
+    for (const { uptime, ofBoot = epoch } of [...undated].sort((a, b) => b.uptime - a.uptime)) {
+      this.bound(controller.id, ofBoot, this.endOf(controller, ofBoot, time) - uptime * 1000, false);
+    }
   }
 
   private record(topic: string, controller: Controller, content: Uint8Array): void {

@@ -142,6 +142,29 @@ describe('events of controllers', () => {
     );
   });
 
+  it('without a clock are of the boot that they name, whatever their epoch and what came with them', () => {
+    const { events, receive, run } = bench();
+    receive(Leaf.Report, report({ 1: undefined, 8: undefined }));
+    run(60_000);
+    // Epoch 3 has events of boot 6, of one with a clock, and of this boot.
+    const undated = (number: number, uptime: number, boot: number) => [
+      ...event({ 0: number, 3: uptime, 4: null }),
+      null,
+      null,
+      boot,
+    ];
+    receive(Leaf.Event, [3, undated(1, 500, 6), event({ 0: 2, 3: 10, 4: T0 / 1000 - 9000 }), undated(3, 3610, 7)]);
+    const began = T0 - 3_600_000;
+    assert.deepEqual(
+      events.map(({ time, timed }) => [time, timed]),
+      [
+        [began, false],
+        [T0 - 9_000_000, true],
+        [T0 + 10_000, false],
+      ],
+    );
+  });
+
   it('before the birth or of a unit that is not there are dropped with a line in the log', () => {
     const { fleet, log, events, receive } = bench();
     fleet.receive('rvb1/b/event', encode([7, event()]), false);
