@@ -6,10 +6,11 @@ import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import { fromCommandLine } from '../sim/command-line.ts';
 import { gateway } from './gateway.ts';
+import { ingest } from './ingest.ts';
 import type { Part } from './part.ts';
 import { samples } from './samples.ts';
 
-const PARTS: readonly Part[] = [gateway, samples];
+const PARTS: readonly Part[] = [gateway, ingest, samples];
 
 const HELP = `Usage: npm run bench -- [part ...]
 
