@@ -166,6 +166,8 @@ export interface Site {
   password?: string;
   /** s in which this controller tries to connect once, see `link/uplink`; absent: 5. Fleets need more. */
   window?: number;
+  /** 32 bytes in base64url, which the gateway has too: they seal all messages. Absent: the controller stays alone. */
+  key?: string;
   /** Neighbours that tell each other of presence. `[A-Za-z0-9-]{1,32}` */
   group?: string;
   /** Wi-Fi, on boards that have it. */

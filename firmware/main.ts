@@ -29,6 +29,7 @@ import { AnalogDriver } from './drivers/analog.ts';
 import { type FaultRecord, ROW, type Supervised, Supervisor } from './health/supervisor.ts';
 import { Instrument, type Measured } from './instrument.ts';
 import { AckCode, EventCode, FaultKind, Phase, Quantity, Reason } from './link/messages.ts';
+import { readKey } from './link/seal.ts';
 import { type Controller, Session } from './link/session.ts';
 import { NO_SENSOR, NONE } from './link/timetable.ts';
 import { type Meters, openMeters } from './metering/meter.ts';
@@ -75,6 +76,8 @@ export class Firmware implements Controller, Measured, Supervised {
   /** Counts, judges and records; undefined on products that do not. */
   instrument: Instrument | undefined;
   private _session: Session | undefined;
+  /** What is said of a site that is not enough to talk to anybody. */
+  private _keyless = '';
   /** What is still to be opened, after boots that failed. */
   private _rest: Rest | undefined;
 
@@ -147,7 +150,10 @@ export class Firmware implements Controller, Measured, Supervised {
     // Units that nobody polls yet are told of all the same.
     this.meters = openMeters(hal, schedule, careful && first ? [] : board.lines, board.meters, this);
     if (first && site && board.network.kind !== 'none') {
-      this._session = new Session(hal, schedule, board, site, this._supervisor.boot, this);
+      const key = readKey(site.key);
+      // Without a key anybody could command it.
+      if (key) this._session = new Session(hal, schedule, board, site, key, this._supervisor.boot, this);
+      else this._keyless = ', the site has no key';
     }
     if (first && board.presence) this._presence = new Presence(hal, schedule, board.presence, this);
     if (first && careful) return true;
@@ -191,7 +197,7 @@ export class Firmware implements Controller, Measured, Supervised {
     }
     const cap = this.lamp.cap < 100 ? `, protection allows ${this.lamp.cap} %` : '';
     const link = this._session && this._session.uplink.online ? 'up' : 'down';
-    return `${this.lamp.level} %, ${reason}${source} ${command.level} %${cap}, link ${link}${fault}`;
+    return `${this.lamp.level} %, ${reason}${source} ${command.level} %${cap}, link ${link}${this._keyless}${fault}`;
   }
 
   /** @see Orders */
@@ -231,13 +237,15 @@ export class Firmware implements Controller, Measured, Supervised {
     return AckCode.Done;
   }
 
-  setGroups(groups: readonly number[]): AckCode {
+  setGroups(groups: readonly (number | Bytes)[]): AckCode {
+    const session = this._session as Session;
+    const record = session.seal.unwrap(groups);
     try {
-      this.settings.setGroups(groups);
+      this.settings.setGroups(record);
     } catch (_full) {
       return AckCode.TooLarge;
     }
-    if (this._session) this._session.listen(groups);
+    session.listen();
     return AckCode.Done;
   }
 

@@ -15,6 +15,7 @@ import type { Clock } from './clock.ts';
 import { type Condition, Conditions } from './conditions.ts';
 import { Once, type Seen } from './once.ts';
 import { decodeSamples } from './samples.ts';
+import type { Content, Wrap } from './seal.ts';
 import type { Arrival } from './store/store.ts';
 import {
   type Ack,
@@ -195,7 +196,7 @@ export class Fleet {
   /** @param publish sends one message; never throws, and may lose it */
   constructor(
     private readonly clock: Clock,
-    private readonly publish: (topic: string, payload: Buffer, qos: 0 | 1, retain?: boolean) => void,
+    private readonly publish: (topic: string, content: Content, qos: 0 | 1, retain?: boolean) => void,
     private readonly log: (line: string) => void,
   ) {
     // Numbers go on from the time, so that they stay new after a restart without being stored.
@@ -393,13 +394,14 @@ export class Fleet {
     if (known && JSON.stringify(known.birth.units) !== JSON.stringify(birth.units)) {
       known.readings = unread(birth);
     }
+    // Report numbers may start again with another boot; a retained birth says nothing new about them.
+    const again = known?.birth.session !== undefined && known.birth.session === birth.session;
+    if (!retained && !again && controller.state) controller.state.number = undefined;
     if (productOf(controller.birth) !== productOf(birth)) controller.bornAt = this.clock.now();
     // Boots only count up: another board has taken the place of this one.
     if (birth.boot < controller.birth.boot) this.forget(controller, 0);
     controller.birth = birth;
     controller.groups = birth.groups;
-    // Report numbers may start again; a retained birth says nothing new about them.
-    if (!retained && controller.state) controller.state.number = undefined;
     this.controllers.set(id, controller);
     this.removed.delete(id);
     const linked = this.links.get(id) === true && !controller.online;
@@ -699,7 +701,10 @@ export class Fleet {
       const { number, command } = pending;
       // An instant that has passed would be taken for one of another minute.
       const order = command.at !== undefined && command.at <= now ? { ...command, at: undefined } : command;
-      this.publish(`${TOPIC_ROOT}/${id}/${Leaf.Command}`, encodeCommand(number, order), 1);
+      const content = command.groups
+        ? (wrap: Wrap) => encodeCommand(number, command, wrap)
+        : encodeCommand(number, order);
+      this.publish(`${TOPIC_ROOT}/${id}/${Leaf.Command}`, content, 1);
     }
     pending.cancel = this.clock.after(Math.min(pending.wait, end - now), () => this.send(id, pending));
     pending.wait = Math.min(2 * pending.wait, LONGEST_WAIT);
@@ -730,7 +735,17 @@ function unread({ units }: Birth): Controller['readings'] {
 
 /** @returns what a birth says of the product, apart from how often it was started and what it was told to keep. */
 export function productOf(birth: Birth): string {
-  return JSON.stringify({ ...birth, boot: 0, reset: 0, timetable: 0, monitoring: 0, groups: 0, fault: 0 });
+  return JSON.stringify({
+    ...birth,
+    boot: 0,
+    reset: 0,
+    timetable: 0,
+    monitoring: 0,
+    groups: 0,
+    session: 0,
+    generations: 0,
+    fault: 0,
+  });
 }
 
 const PHASES: Record<number, ControllerEvent['phase']> = {

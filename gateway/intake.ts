@@ -4,6 +4,7 @@
  */
 import { Leaf, RecordKind, TOPIC_ROOT } from '../firmware/link/messages.ts';
 import { ID } from './fleet.ts';
+import type { Reader } from './seal.ts';
 import type { Store } from './store/store.ts';
 import { splitBatch, splitEvents } from './wire.ts';
 
@@ -23,6 +24,7 @@ export class Intake {
 
   constructor(
     private readonly store: Store,
+    private readonly reader: Reader,
     private readonly now: () => number,
     private readonly log: (line: string) => void,
   ) {}
@@ -33,7 +35,8 @@ export class Intake {
       const [root, id = '', leaf] = topic.split('/');
       if (root !== TOPIC_ROOT || !ID.test(id)) throw new Error('no controller id');
       const kind = leaf === Leaf.Event ? RecordKind.Event : RecordKind.Samples;
-      const message = kind === RecordKind.Event ? splitEvents(payload) : splitBatch(payload);
+      const opened = await this.reader.open(topic, id, payload);
+      const message = kind === RecordKind.Event ? splitEvents(opened) : splitBatch(opened);
       if (message instanceof Error) throw message;
       if (!(await this.knows(id))) throw new Error('its birth has not come yet');
       const { epoch, records } = message;

@@ -16,11 +16,13 @@ import { Inbox } from './inbox.ts';
 import { SHARED } from './intake.ts';
 import { GATEWAY_USER } from './keys/access.ts';
 import type { ControllerKeys } from './keys/controller-keys.ts';
+import { GroupKeys } from './keys/group-keys.ts';
 import { Guard } from './keys/guard.ts';
 import { KeyFile } from './keys/key-file.ts';
 import { safeLog } from './log.ts';
 import { type Place, startMember } from './member.ts';
 import { type GatewayOptions, HELP, readOptions, type TlsFiles } from './options.ts';
+import { type KeyStore, Seals } from './seal.ts';
 import { openStore } from './store/open.ts';
 import type { Store } from './store/store.ts';
 import { BASE, buildApi } from './talq/api.ts';
@@ -103,10 +105,21 @@ async function lead(options: GatewayOptions, place?: Place): Promise<Gateway> {
     }
 
     let client: BrokerClient | undefined;
-    const publish = (topic: string, payload: Buffer, qos: 0 | 1, retain?: boolean): void => {
-      if (leads()) client?.publish(topic, payload, qos, retain);
-    };
-    const fleet = new Fleet(clock, publish, log);
+    const groupKeys = new GroupKeys(store, log);
+    await groupKeys.load();
+    const seals: Seals = new Seals({
+      keys: keyFile?.keys ?? options.keys ?? NO_KEYS,
+      groups: groupKeys,
+      store,
+      now: () => clock.now(),
+      publish: (topic, payload, qos, retain) => {
+        if (leads()) client?.publish(topic, payload, qos, retain);
+      },
+      deliver: (topic, payload, retained) => fleet.receive(topic, payload, retained),
+      log,
+    });
+    await seals.load();
+    const fleet = new Fleet(clock, (topic, content, qos, retain) => seals.publish(topic, content, qos, retain), log);
     const info = { gatewayUri: '', version: version(), timeZone, location };
     const model = new Model(fleet, store, clock, info, log);
     await model.load();
@@ -114,7 +127,7 @@ async function lead(options: GatewayOptions, place?: Place): Promise<Gateway> {
     await library.load();
     const groups = new Groups(store, log);
     await groups.load();
-    const reach = new Reach(model, groups, fleet, store, log);
+    const reach = new Reach(model, groups, fleet, groupKeys, store, log);
     await reach.load();
     const types = new TypeLibrary(model, store, () => model.ownTypes.list(), log);
     await types.load();
@@ -248,7 +261,7 @@ async function lead(options: GatewayOptions, place?: Place): Promise<Gateway> {
       store,
       fleet,
       clock,
-      publish,
+      publish: (topic, payload, qos) => seals.publish(topic, payload, qos),
       days: options.recordDays,
       most: options.records,
       shared: place?.lease !== undefined,
@@ -263,7 +276,7 @@ async function lead(options: GatewayOptions, place?: Place): Promise<Gateway> {
       subscriptions: place?.lease
         ? SUBSCRIPTIONS.filter((topic) => !SHARED.some((one) => one.endsWith(topic)))
         : SUBSCRIPTIONS,
-      onMessage: (topic, payload, retained) => fleet.receive(topic, payload, retained),
+      onMessage: (topic, payload, retained) => seals.receive(topic, payload, retained),
       onLost: () => fleet.lose(),
       log,
     });
@@ -285,6 +298,9 @@ async function lead(options: GatewayOptions, place?: Place): Promise<Gateway> {
     throw error;
   }
 }
+
+/** Nobody is believed. */
+const NO_KEYS: KeyStore = { find: () => undefined };
 
 const LOCAL = ['127.0.0.1', '::1', 'localhost'];
 

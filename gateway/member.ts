@@ -9,8 +9,10 @@ import { openDoor } from './door.ts';
 import type { Fleet } from './fleet.ts';
 import { toNotices } from './inbox.ts';
 import { Intake, SHARED } from './intake.ts';
+import { KeyFile } from './keys/key-file.ts';
 import type { Gateway } from './main.ts';
 import type { GatewayOptions } from './options.ts';
+import { Reader } from './seal.ts';
 import { Lease, RENEWAL } from './store/lease.ts';
 import { openPostgresStore } from './store/postgres.ts';
 import type { Store } from './store/store.ts';
@@ -62,7 +64,10 @@ export async function startMember(
     let said = '';
     const store = await openPostgresStore(database, log, { notice: shared ? toNotices : undefined });
     closers.push(() => store.close());
-    const intake = new Intake(store, options.now, log);
+    const keyFile = options.keysFile === undefined ? undefined : new KeyFile(options.keysFile, log);
+    closers.push(() => keyFile?.close());
+    const keys = keyFile?.keys ?? options.keys ?? { find: () => undefined };
+    const intake = new Intake(store, new Reader(keys, store, () => performance.now()), options.now, log);
     const health = (): object => {
       const role = leading ? 'leader' : 'follower';
       return { role, ...(leader === undefined ? {} : { leader }), kept: intake.kept };

@@ -22,6 +22,7 @@ import {
   ResetCode,
   TimeKey,
 } from '../firmware/link/messages.ts';
+import type { Wrap } from './seal.ts';
 
 /** Bytes of the longest message that is looked at. */
 export const LONGEST_MESSAGE = 4096;
@@ -71,6 +72,10 @@ export const Birth = Type.Object({
   events: Type.Optional(Type.Array(code, { maxItems: 64, uniqueItems: true })),
   monitoring: Type.Optional(uint32),
   groups: Type.Optional(Type.Array(Type.Integer({ minimum: 1, maximum: 65535 }), { maxItems: 64, uniqueItems: true })),
+  /** 8 bytes in hexadecimal. */
+  session: Type.Optional(Type.String({ pattern: '^[0-9a-f]{16}$' })),
+  /** Of the keys of `groups`. */
+  generations: Type.Optional(Type.Array(Type.Integer({ minimum: 0, maximum: 255 }), { maxItems: 64 })),
   /** Boot in which something went wrong, how often, and the latest of it. */
   fault: Type.Optional(Type.Tuple([uint32, uint32, Type.String({ maxLength: 64 })])),
 });
@@ -208,6 +213,8 @@ const BIRTH_FIELDS: [number, keyof Birth][] = [
   [BirthKey.Events, 'events'],
   [BirthKey.Monitoring, 'monitoring'],
   [BirthKey.Groups, 'groups'],
+  [BirthKey.Session, 'session'],
+  [BirthKey.Generations, 'generations'],
   [BirthKey.Fault, 'fault'],
 ];
 const REPORT_FIELDS: [number, keyof Report][] = [
@@ -275,7 +282,11 @@ const codec = new Encoder({
   int64AsNumber: true,
 } as ConstructorParameters<typeof Encoder>[0]);
 
-export const decodeBirth = decoder(Birth, (value) => named(value, BIRTH_FIELDS));
+export const decodeBirth = decoder(Birth, (value) => {
+  const birth = named(value, BIRTH_FIELDS) as { session?: unknown };
+  if (birth.session instanceof Uint8Array) birth.session = Buffer.from(birth.session).toString('hex');
+  return birth;
+});
 export const decodeReport = decoder(Report, (value) => {
   const report = named(value, REPORT_FIELDS) as { active?: unknown };
   if (Array.isArray(report.active)) report.active = pairs(report.active);
@@ -334,8 +345,12 @@ export const decodeLink = decoder(Link, (value) => value);
 /** ms since the boot of who asks what time it is. */
 export const decodeAsk = decoder(uint32, (value) => value);
 
-/** @returns the command as CBOR with `number` in it. */
-export function encodeCommand(number: number, command: FieldCommand): Buffer {
+/**
+ * @param wrap gives the key of a group, in a command that carries keys
+ * @returns the command as CBOR with `number` in it.
+ */
+export function encodeCommand(number: number, command: FieldCommand, wrap?: Wrap): Buffer {
+  const groups = wrap ? command.groups?.flatMap((group) => [group, ...wrap(group)]) : command.groups;
   const message = new Map<number, unknown>([
     [CommandKey.Number, number],
     [CommandKey.Kind, command.kind],
@@ -351,7 +366,7 @@ export function encodeCommand(number: number, command: FieldCommand): Buffer {
     [CommandKey.Sensor, command.sensor],
     [CommandKey.Monitoring, command.monitoring],
     [CommandKey.Counters, command.counters],
-    [CommandKey.Groups, command.groups],
+    [CommandKey.Groups, groups],
     [CommandKey.At, command.at === undefined ? undefined : Math.ceil(command.at / 100) % 600],
   ];
   for (const [key, value] of optional) if (value !== undefined) message.set(key, value);

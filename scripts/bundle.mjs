@@ -60,7 +60,7 @@ const MINIFIER = {
  */
 const SHARED = [
   ...['rvb', 'version', 'board', 'status'],
-  ...['id', 'host', 'port', 'username', 'password', 'group', 'ssid', 'passphrase', 'paths'],
+  ...['id', 'host', 'port', 'username', 'password', 'key', 'group', 'ssid', 'passphrase', 'paths'],
   ...['level', 'reason', 'start', 'expiration', 'rampTo', 'rampFrom', 'reference', 'program', 'control', 'sensor'],
 ];
 

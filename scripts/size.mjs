@@ -104,17 +104,16 @@ export const staticCount = (code) => parts(code).reduce((sum, { jsvars }) => sum
  *
  * @template T
  * @param {{ code: string, board: import('../firmware/board.ts').Board }} bundle
- * @param {(controller: ReturnType<typeof boot>, send: (leaf: string, payload: Uint8Array) => void) => Promise<T>} look
- *   `send` publishes to the controller, with quality of service 1
- * @param {{ files?: Record<string, Uint8Array>, under?: string[], patience?: number }} [options] files beside the bundle
- *   in Storage; a command that runs the interpreter; ms until it must have reported
+ * @param {(controller: ReturnType<typeof boot>, peers: Awaited<ReturnType<typeof openPeers>>) => Promise<T>} look
+ * @param {{ files?: Record<string, Uint8Array>, under?: string[], patience?: number, key?: string }} [options] files
+ *   beside the bundle in Storage; a command that runs the interpreter; ms until it must have reported; the site's key
  * @returns {Promise<{ value: T, peers: string } | { reason: string }>} what `look` found and who was there; or why the
  *   bundle does not run on the Linux build
  */
-export async function runToSteady({ code, board }, look, { files = {}, under, patience = 20_000 } = {}) {
+export async function runToSteady({ code, board }, look, { files = {}, under, patience = 20_000, key = KEY } = {}) {
   const linked = board.network.kind !== 'none';
   const peers = await openPeers(board.lines.length > 0);
-  const site = { host: '127.0.0.1', port: peers.port, paths: board.lines.map(() => peers.path) };
+  const site = { host: '127.0.0.1', port: peers.port, key, paths: board.lines.map(() => peers.path) };
   let fail;
   const failed = new Promise((resolve) => {
     fail = resolve;
@@ -130,7 +129,7 @@ export async function runToSteady({ code, board }, look, { files = {}, under, pa
   try {
     const fault = await Promise.race([peers.steady(linked, patience), failed]);
     if (fault) return fault;
-    const value = await look(controller, peers.send);
+    const value = await look(controller, peers);
     return { value, peers: [linked && 'a broker', peers.path && 'a Modbus meter'].filter(Boolean).join(' and ') };
   } catch (error) {
     return { reason: error.message.split('\n')[0] };
@@ -179,6 +178,8 @@ function withLinuxPins(board) {
 /** Does not keep the process alive by itself. */
 const later = (ms) => new Promise((resolve) => setTimeout(resolve, ms).unref());
 
+/** A site's key where nobody looks at seals. */
+const KEY = 'A'.repeat(43);
 /** Bytes of a request to read registers. Source: MODBUS over Serial Line V1.02 §2.5.1. */
 const REQUEST = 8;
 
@@ -215,12 +216,14 @@ async function openPeers(serial) {
     for (let wait = 0; wait < 100 && !existsSync(path); wait++) await later(20);
   }
   let root;
+  let birth;
   const read = new Promise((resolve) => {
     if (socat) metered = resolve;
     else resolve();
   });
   const reported = new Promise((resolve) => {
-    broker.on('publish', ({ topic }) => {
+    broker.on('publish', ({ topic, payload }) => {
+      if (topic.endsWith('/birth')) birth = { topic, payload };
       if (!topic.endsWith('/report')) return;
       root = topic.slice(0, -'report'.length);
       resolve();
@@ -229,6 +232,8 @@ async function openPeers(serial) {
   return {
     port: mqtt.address().port,
     path: socat ? path : undefined,
+    /** What the controller has published of itself, with its topic. */
+    birth: () => birth,
     /** Resolves when the controller has done all that it does again and again. */
     steady: async (linked, patience) => {
       const ready = Promise.all([linked && reported, read]).then(() => true);
@@ -237,6 +242,7 @@ async function openPeers(serial) {
       }
       await later(1500);
     },
+    /** Publishes to the controller with quality of service 1, sealed or not. */
     send: (leaf, payload) => broker.publish({ topic: root + leaf, payload: Buffer.from(payload), qos: 1 }, () => {}),
     async close() {
       socat?.kill();

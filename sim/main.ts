@@ -2,9 +2,12 @@
  * `npm start`: a street of simulated lamps on their real firmware, talking MQTT over TCP on loopback to a broker and a
  * TALQ gateway, all in this process. Exit codes: 0 stopped, 1 it cannot start, 2 a wrong flag.
  */
-import { join } from 'node:path';
+import { randomBytes } from 'node:crypto';
+import { existsSync, mkdirSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Board, Site } from '../firmware/board.ts';
+import { ControllerKeys, KEY_LENGTH } from '../gateway/keys/controller-keys.ts';
 import { type Gateway, startGateway } from '../gateway/main.ts';
 import { loadBoard } from '../scripts/board-config.mjs';
 import { type Arguments, HELP, readArguments } from './arguments.ts';
@@ -12,7 +15,7 @@ import { World } from './clock.ts';
 import { fromCommandLine } from './command-line.ts';
 import { Keep } from './keep.ts';
 import { openScreen } from './screen.ts';
-import { Street } from './street.ts';
+import { idsOf, Street } from './street.ts';
 
 /** The product that stands in the street. */
 const BOARD = 'street';
@@ -35,6 +38,18 @@ function siteOf(broker: string | undefined, brokerPort: number): Site {
   if (username) site.username = decodeURIComponent(username);
   if (password) site.password = decodeURIComponent(password);
   return site;
+}
+
+/** What an installer would write into controllers and gateway: a key for each lamp, kept when there is a place. */
+function keysOf(lamps: number, path: string | undefined): ControllerKeys {
+  const keys = path !== undefined && existsSync(path) ? ControllerKeys.load(path) : new ControllerKeys();
+  const fresh = idsOf(lamps).filter((id) => !keys.find(id));
+  for (const id of fresh) keys.add(id, { key: randomBytes(KEY_LENGTH) });
+  if (path !== undefined && fresh.length > 0) {
+    mkdirSync(dirname(path), { recursive: true });
+    keys.save(path);
+  }
+  return keys;
 }
 
 interface ListedDevice {
@@ -93,6 +108,8 @@ async function bench(options: Arguments, stopped: AbortSignal): Promise<void> {
   let log = (line: string): void => {
     early.push(line);
   };
+  const dataDirectory = data === undefined ? undefined : join(data, 'gateway');
+  const keys = keysOf(lamps, dataDirectory && join(dataDirectory, 'keys.json'));
   const gateway = await startGateway({
     host: '127.0.0.1',
     port,
@@ -102,14 +119,16 @@ async function bench(options: Arguments, stopped: AbortSignal): Promise<void> {
     insecureHttp,
     timeZone: 'Europe/Brussels',
     location: { latitude: 50.8503, longitude: 4.3517 },
-    dataDirectory: data === undefined ? undefined : join(data, 'gateway'),
+    dataDirectory,
+    keys,
     now,
     log: (line) => log(line),
   });
   let street: Street;
   try {
     const site = siteOf(broker, gateway.brokerPort);
-    street = new Street({ board, lamps, site, seed, keep, world, begin, log: (line) => log(line) });
+    const keyOf = (id: string) => Buffer.from(keys.find(id) ?? []).toString('base64url');
+    street = new Street({ board, lamps, site, keyOf, seed, keep, world, begin, log: (line) => log(line) });
   } catch (error) {
     await gateway.close();
     throw error;

@@ -12,6 +12,8 @@ export interface StreetOptions {
   lamps: number;
   /** What every controller is told at installation. */
   site: ControllerOptions['site'];
+  /** The key of each, in base64url; absent: none has one, and each stays alone. */
+  keyOf?(id: string): string;
   seed: number;
   keep?: Keep;
   world: World;
@@ -32,8 +34,14 @@ export interface Row {
   command: string;
 }
 
+/** @returns what the lamps of a street call themselves */
+export function idsOf(lamps: number): string[] {
+  const width = Math.max(2, String(lamps).length);
+  return Array.from({ length: lamps }, (_, index) => `lamp-${String(index + 1).padStart(width, '0')}`);
+}
+
 /** `Firmware.status`: the level, who commands and what, the link. A reference of the CMS may hold commas. */
-const STATUS = /^\S+ %, (.*), link (up|down)(?:, last fault .*)?$/s;
+const STATUS = /^\S+ %, (.*), link (up|down)(?:, (?:the site|\d+ faults) .*)?$/s;
 
 /** ms between two steps of simulated time. */
 const TICK = 50;
@@ -49,13 +57,12 @@ export class Street {
   #finished: Promise<void> = Promise.resolve();
 
   constructor(options: StreetOptions) {
-    const { board, lamps, site, seed, keep, world, begin, log } = options;
+    const { board, lamps, keyOf, seed, keep, world, begin, log } = options;
     this.#options = options;
     const mains = new Mains({ seed });
     const daylight = new Daylight({ begin });
-    const width = Math.max(2, String(lamps).length);
-    this.poles = Array.from({ length: lamps }, (_, index) => {
-      const id = `lamp-${String(index + 1).padStart(width, '0')}`;
+    this.poles = idsOf(lamps).map((id) => {
+      const site = options.site && { ...options.site, key: keyOf?.(id) };
       const onUncaught = (error: unknown) => log(`${id}: ${error}`);
       const saved = keep?.load(id);
       const pole = openController({ world, id, board, site, seed, mains, daylight, saved, onUncaught });

@@ -29,8 +29,8 @@ export interface Orders {
   /** A CMS speaks in a sensor's name. @param until ms UTC; undefined: for an instant */
   command(sensor: number, level: number, until: number | undefined): AckCode;
   setDefaultLevel(level: number): AckCode;
-  /** Obeys the commands of these groups from now on, and of no others. @param groups numbers, ascending */
-  setGroups(groups: readonly number[]): AckCode;
+  /** Obeys the commands of these groups from now on, and of no others. @param groups [number, generation, wrapped key, …] */
+  setGroups(groups: readonly (number | Bytes)[]): AckCode;
   /** Undefined: this product does not count or judge. */
   readonly instrument?:
     | {
@@ -87,11 +87,15 @@ export function obey(content: unknown, orders: Orders): Answer {
     const groups = message[CommandKey.Groups];
     if (!Array.isArray(groups)) return answer;
     let before = 0;
-    for (const group of groups) {
+    for (let i = 0; i < groups.length; i += 3) {
+      const group = groups[i];
+      const key = groups[i + 2];
       if (!(group > before && group <= SENSORS && group === Math.floor(group))) return answer;
+      if (!((whole(groups[i + 1], 255, 1) as number) >= 0) || !(key instanceof Uint8Array) || key.length !== 32)
+        return answer;
       before = group;
     }
-    answer.code = groups.length > GROUPS ? AckCode.TooLarge : orders.setGroups(groups);
+    answer.code = groups.length > 3 * GROUPS ? AckCode.TooLarge : orders.setGroups(groups);
     return answer;
   }
   const level = whole(message[CommandKey.Level], 100, 1);

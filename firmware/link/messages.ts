@@ -80,6 +80,8 @@ export const enum BirthKey {
   Groups = 14,
   /** 8 bytes, made anew at every boot. */
   Session = 15,
+  /** Array of the generations of the keys that it has for `Groups`, in their order. */
+  Generations = 16,
   /** What went wrong in this boot or, while nothing has, in the one before: [boot number, how often, the latest's text]; absent: nothing. */
   Fault = 17,
 }
@@ -308,7 +310,7 @@ export const enum CommandKey {
   Monitoring = 10,
   /** Array [`Counter`, value, …]. */
   Counters = 11,
-  /** Array of group numbers, ascending, at most 8. */
+  /** Array [group number, generation of its key, wrapped key of 32 bytes, …], numbers ascending, at most 8. */
   Groups = 12,
   /** 0.1 s within the minute of UTC at which the command is to be obeyed, 5 s ahead at most; absent, passed or no clock: at once. */
   At = 13,

@@ -4,6 +4,7 @@ import type { Board } from '../board.ts';
 import type { LampCommand } from '../control/command.ts';
 import type { CborWriter } from '../protocols/cbor.ts';
 import { BirthKey, ControlType, PROTOCOL_VERSION, ReportKey, ResetCode } from './messages.ts';
+import { GROUP } from './seal.ts';
 import { NONE } from './timetable.ts';
 
 /** What a report tells of the lamp. */
@@ -39,8 +40,8 @@ export interface Remembered {
   check(): number | undefined;
   /** The monitoring document; undefined: never given. */
   monitoring(): Bytes | undefined;
-  /** Numbers of the groups whose commands are obeyed. */
-  groups(): readonly number[];
+  /** The record of groups whose commands are obeyed: `GROUP` bytes each, its number and the generation of its key first. */
+  groups(): Bytes;
 }
 
 /** What a report tells of the controller as an instrument. */
@@ -86,19 +87,31 @@ export function birth(
   hal: Pick<Hal, 'crc32'>,
   kept: Remembered,
   presence: number | undefined,
+  session: Bytes,
   faults: readonly (number | string)[] | undefined,
 ): Bytes | undefined {
   const document = kept.monitoring();
   const check = kept.check();
   const inputs = presence === undefined ? undefined : 1;
-  writer.map(12 + (check === undefined ? 0 : 1) + (inputs || 0) + (document ? 1 : 0) + (faults ? 1 : 0));
+  writer.map(14 + (check === undefined ? 0 : 1) + (inputs || 0) + (document ? 1 : 0) + (faults ? 1 : 0));
   writer.raw(head);
   writer.pairs(BirthKey.DefaultLevel, [kept.defaultLevel(), check, inputs]);
   writer.pairs(BirthKey.Monitoring, [document && hal.crc32(document)]);
   const groups = kept.groups();
+  const numbers: number[] = [];
+  const generations: number[] = [];
+  for (let at = 0; at < groups.length; at += GROUP) {
+    numbers.push(groups[at] * 256 + groups[at + 1]);
+    generations.push(groups[at + 2]);
+  }
   writer.number(BirthKey.Groups);
-  writer.array(groups.length);
-  writeItems(writer, groups);
+  writer.array(numbers.length);
+  writeItems(writer, numbers);
+  writer.number(BirthKey.Session);
+  writer.bytes(session);
+  writer.number(BirthKey.Generations);
+  writer.array(numbers.length);
+  writeItems(writer, generations);
   if (faults) {
     writer.number(BirthKey.Fault);
     writer.array(3);
@@ -112,6 +125,7 @@ export function birth(
 /**
  * @param number of this report since boot
  * @param presence 0 or 1 of the input, undefined without one
+ * @param refused messages since boot
  * @param age ms since the gateway last confirmed the clock
  * @returns undefined when it is too long
  */
@@ -125,6 +139,7 @@ export function report(
   units: Readings,
   presence: number | undefined,
   instrument: Instrument | undefined,
+  refused: number | undefined,
   age: number,
 ): Bytes | undefined {
   const uptime = hal.clock.uptime();
@@ -142,6 +157,7 @@ export function report(
   const active = instrument && instrument.active();
   if (counters) pairs++;
   if (active && active.length > 0) pairs++;
+  if (refused) pairs++;
   writer.map(pairs);
   writer.pairs(ReportKey.Number, [number, seconds(time), seconds(uptime), light.level, command.level, command.reason]);
   if (command.reference !== undefined) {
@@ -173,6 +189,7 @@ export function report(
     writer.array(active.length);
     writeItems(writer, active);
   }
+  if (refused) writer.pairs(ReportKey.Refused, [refused]);
   if (time !== undefined) writer.pairs(ReportKey.ClockAge, [seconds(age)]);
   return writer.finish();
 }

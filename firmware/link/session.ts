@@ -14,6 +14,7 @@ import {
   AckKey,
   COMMAND_GROUP_ROOT,
   CommandKey,
+  CommandKind,
   GROUP_ROOT,
   Leaf,
   LogKey,
@@ -31,6 +32,7 @@ import {
   report,
   writeItems,
 } from './reports.ts';
+import { GROUP, Seal } from './seal.ts';
 import { Timekeeper } from './timekeeper.ts';
 import { Uplink } from './uplink.ts';
 
@@ -40,8 +42,8 @@ const SOON = 500;
 const DEAD_BAND = 20;
 /** Messages that wait to be taken. */
 const INBOX = 8;
-/** Bytes of the longest message: the uplink takes no more, and 14 units with 10 values each stay below. */
-const LONGEST = 1024;
+/** Bytes of the longest message: sealed, the uplink takes no more, and 14 units with 10 values each stay below. */
+const LONGEST = 1000;
 /** Events that wait; the oldest are dropped first, and their numbers are missing. */
 const EVENTS = 24;
 /** ms until the uplink is asked again when it has no room. */
@@ -85,6 +87,8 @@ export interface Controller extends Orders {
 export class Session {
   /** The connection. */
   readonly uplink: Uplink;
+  /** What makes its messages, and those from the gateway, believable. */
+  readonly seal: Seal;
   readonly keeper: Timekeeper;
   private _writer = new CborWriter(LONGEST);
   private _root: string;
@@ -103,8 +107,6 @@ export class Session {
   private _unborn = 0;
   /** Topic of the neighbours' presence; empty without a group. */
   private _group: string;
-  /** Topics of the groups whose commands are obeyed, each between blanks. */
-  private _groups = '';
   /** ms between reports without changes, and where in the period they come: each controller has its own place. */
   private _period: number;
   private _phase: number;
@@ -132,6 +134,7 @@ export class Session {
     private _schedule: Schedule,
     board: Board,
     site: Site,
+    key: Bytes,
     private _boot: number,
     private _owner: Controller,
   ) {
@@ -141,6 +144,7 @@ export class Session {
     for (const meter of board.meters) this._powerAt.push(meter.quantities.indexOf(Quantity.ActivePower));
     this._head = birthHead(this._writer, _hal, board, _boot) as Bytes;
     this._root = `${TOPIC_ROOT}/${id}/`;
+    this.seal = new Seal(_hal, key, this._root, _boot);
     this._group = site.group === undefined ? '' : `${GROUP_ROOT}/${site.group}`;
     this._task = _schedule.add(this, Care.Vital);
     this.keeper = new Timekeeper(_hal, _schedule, this);
@@ -155,26 +159,25 @@ export class Session {
       window: site.window,
       willTopic: this._root + Leaf.Link,
       willPayload: new Uint8Array([0]),
-      subscriptions: this._filters(_owner.settings.groups()),
+      subscriptions: this._filters(),
       owner: this,
     });
   }
 
-  /** @returns topics that are listened to, with those of these groups' commands */
-  private _filters(groups: readonly number[]): string[] {
+  /** @returns topics that are listened to, with those of its groups' commands */
+  private _filters(): string[] {
     const filters = [this._root + Leaf.Command, this._root + Leaf.Time];
     if (this._group) filters.push(this._group);
-    this._groups = '';
-    for (const group of groups) {
-      filters.push(`${COMMAND_GROUP_ROOT}/${group}`);
-      this._groups += ` ${COMMAND_GROUP_ROOT}/${group} `;
+    const groups = this._owner.settings.groups();
+    for (let at = 0; at < groups.length; at += GROUP) {
+      filters.push(`${COMMAND_GROUP_ROOT}/${groups[at] * 256 + groups[at + 1]}`);
     }
     return filters;
   }
 
-  /** Obeys the commands of these groups from now on. */
-  listen(groups: readonly number[]): void {
-    this.uplink.subscribe(this._filters(groups));
+  /** Obeys the commands of the groups that are stored from now on. */
+  listen(): void {
+    this.uplink.subscribe(this._filters());
   }
 
   /** Something worth reporting has changed. */
@@ -231,7 +234,7 @@ export class Session {
     this._writer.array(count + 1);
     this._writer.number(this._boot);
     for (let i = 0; i < count; i++) this._writer.raw(this._events[i]);
-    const payload = this._writer.finish() as Bytes;
+    const payload = this.seal.seal(Leaf.Event, this._writer.finish() as Bytes);
     if (this.uplink.publish(this._root + Leaf.Event, payload, 1, false, this)) this._flying = count;
     else this._schedule.at(this._task, PATIENCE);
   }
@@ -309,7 +312,14 @@ export class Session {
         return;
       }
       const topic = message._topic;
-      const content = decode(message._payload) as Record<number, unknown> | undefined;
+      const shared = topic.startsWith(COMMAND_GROUP_ROOT);
+      const name = topic.substring((shared ? `${COMMAND_GROUP_ROOT}/` : this._root).length);
+      let payload: Bytes | undefined = message._payload;
+      if (topic !== this._group) {
+        payload = this.seal.open(name, payload, shared ? owner.settings.groups() : undefined);
+        if (!payload) return;
+      }
+      const content = decode(payload) as Record<number, unknown> | undefined;
       if (!content) return;
       if (topic === this._group) {
         const sensor = Number(content[0]);
@@ -318,7 +328,12 @@ export class Session {
         if (sensor > 0 && seconds >= 0 && seconds <= LONGEST_PRESENCE) owner.neighbour(sensor, seconds * 1000);
         return;
       }
-      if (topic !== this._root + Leaf.Command && this._groups.indexOf(` ${topic} `) < 0) {
+      // Many have the key of a group: what comes under it is an override, or the end of one.
+      if (shared && !((content[CommandKey.Kind] as number) <= CommandKind.Resume)) {
+        this.seal.refused++;
+        return;
+      }
+      if (!shared && name !== Leaf.Command) {
         this.keeper.take(content, message._at);
         return;
       }
@@ -400,7 +415,11 @@ export class Session {
     const owner = this._owner;
     if (this._unborn) {
       this._unborn = 0;
-      this._send(Leaf.Birth, birth(writer, this._head, this._hal, owner.settings, owner.presence, owner.faults), true);
+      this._send(
+        Leaf.Birth,
+        birth(writer, this._head, this._hal, owner.settings, owner.presence, this.seal.session, owner.faults),
+        true,
+      );
       this._send(Leaf.Link, new Uint8Array([1]), true);
       this.keeper.begin();
     }
@@ -415,6 +434,7 @@ export class Session {
       owner.meters,
       owner.presence,
       owner.instrument,
+      this.seal.refused,
       now - this.keeper.confirmed,
     );
     this._send(Leaf.Report, payload, false);
@@ -423,7 +443,8 @@ export class Session {
   /** What time is it? @internal */
   ask(uptime: number): boolean {
     this._writer.number(uptime);
-    return this.uplink.publish(this._root + Leaf.Ask, this._writer.finish() as Bytes, 0, false);
+    const payload = this.seal.seal(Leaf.Ask, this._writer.finish() as Bytes);
+    return this.uplink.publish(this._root + Leaf.Ask, payload, 0, false);
   }
 
   /** The clock shows another time from now on. @internal */
@@ -435,6 +456,7 @@ export class Session {
 
   private _send(leaf: string, payload: Bytes | undefined, retain: boolean): void {
     if (payload === undefined) throw new Error(`${leaf} message is longer than ${LONGEST} bytes`);
-    this.uplink.publish(this._root + leaf, payload, 1, retain);
+    // The last will, which has nobody to seal it, shares its topic.
+    this.uplink.publish(this._root + leaf, leaf === Leaf.Link ? payload : this.seal.seal(leaf, payload), 1, retain);
   }
 }

@@ -10,7 +10,7 @@ const TIMETABLE = 'timetable';
 const LEVEL = 'level';
 const OVERRIDES = 'overrides';
 const MONITORING = 'monitoring';
-const GROUPS = 'groups';
+const GROUPS = 'group-keys';
 
 export class Settings {
   /**
@@ -52,21 +52,14 @@ export class Settings {
     this._storage.write(MONITORING, bytes);
   }
 
-  /** @returns numbers of the groups whose commands are obeyed */
-  groups(): number[] {
-    const bytes = this._storage.read(GROUPS);
-    const groups: number[] = [];
-    for (let at = 0; bytes && at + 1 < bytes.length; at += 2) groups.push(bytes[at] * 256 + bytes[at + 1]);
-    return groups;
+  /** @returns the groups whose commands are obeyed, with their keys: a record of `link/seal`. Valid until the next write. */
+  groups(): Bytes {
+    return this._storage.read(GROUPS) || new Uint8Array(0);
   }
 
   /** Throws when storage is full; the old ones are kept. */
-  setGroups(groups: readonly number[]): void {
-    const bytes = new Uint8Array(2 * groups.length);
-    groups.forEach((group, i) => {
-      bytes.set([group >> 8, group], 2 * i);
-    });
-    this._storage.write(GROUPS, bytes);
+  setGroups(record: Bytes): void {
+    this._storage.write(GROUPS, record);
   }
 
   /** @returns %, the board's unless another was set */

@@ -6,6 +6,7 @@
  */
 import { CommandKind } from '../../firmware/link/messages.ts';
 import type { Controller, Fleet } from '../fleet.ts';
+import type { GroupKeys } from '../keys/group-keys.ts';
 import type { Store } from '../store/store.ts';
 import { lampsIn } from './addresses.ts';
 import { type Groups, groupReference } from './groups.ts';
@@ -30,6 +31,8 @@ export class Reach {
   /** What each controller should listen to. */
   private wanted = new Map<string, number[]>();
   private readonly sending = new Map<string, readonly number[]>();
+  /** Generations of the keys that each controller has, in the order of its groups. */
+  private readonly generations = new Map<string, readonly number[]>();
   private due = false;
   // Not from 1: a controller that comes from another gateway may still listen to that one's numbers.
   private last = Math.floor(Math.random() * HIGHEST);
@@ -38,6 +41,7 @@ export class Reach {
     private readonly model: Model,
     private readonly groups: Groups,
     private readonly fleet: Fleet,
+    private readonly keys: GroupKeys,
     private readonly store: Store,
     private readonly log: (line: string) => void,
   ) {}
@@ -74,6 +78,7 @@ export class Reach {
 
   /** It says what it listens to; others may have told it. */
   private born({ id, birth }: Controller): void {
+    this.generations.set(id, birth.generations ?? []);
     const strange = birth.groups?.filter((number) => !this.held.get(id)?.includes(number)) ?? [];
     if (strange.length === 0) return;
     this.hold(id, [...(this.held.get(id) ?? []), ...strange]);
@@ -109,6 +114,8 @@ export class Reach {
         const known = this.numbers.get(owner)?.get(address);
         const clean = known !== undefined && (holders.get(known) ?? []).every((id) => ids.has(id));
         const number = clean ? known : this.free(taken);
+        // Who has left keeps the key of the number that the group had.
+        if (!clean) this.keys.renew(number);
         own.set(address, number);
         for (const id of ids) this.wanted.set(id, [...(this.wanted.get(id) ?? []), number].slice(0, MOST));
       }
@@ -137,7 +144,9 @@ export class Reach {
   private bring({ id, online, groups }: Controller): void {
     if (!online || !groups) return;
     const wanted = this.wanted.get(id) ?? [];
-    if (same(this.sending.get(id) ?? groups, wanted)) return;
+    const generations = wanted.map((group) => this.keys.of(group).generation);
+    const sending = this.sending.get(id);
+    if (same(sending ?? groups, wanted) && (sending || same(this.generations.get(id) ?? [], generations))) return;
     this.hold(id, [...(this.held.get(id) ?? []), ...groups, ...wanted]);
     this.saveHeld(id);
     this.sending.set(id, wanted);
@@ -150,6 +159,7 @@ export class Reach {
       }
       this.hold(id, wanted);
       this.saveHeld(id);
+      this.generations.set(id, generations);
     });
   }
 

@@ -73,6 +73,8 @@ export function parseSite(source, name) {
   for (const key of Object.keys(site)) {
     if (!(key in RULES)) faults.push(`/${key} is not a setting; there are ${Object.keys(RULES).join(', ')}`);
   }
+  // The controller reads base64url alone.
+  if (site.key?.length === 64) site.key = Buffer.from(site.key, 'hex').toString('base64url');
   // Firmware has no use for the password of its console.
   const json = JSON.stringify({ ...site, console: undefined });
   // Interpreters differ in what a character beyond ASCII is.

@@ -5,6 +5,7 @@ import { bundle } from '../../scripts/bundle.mjs';
 import { boot, interpreter } from '../../scripts/interpreter.mjs';
 import { freePort } from '../free-port.ts';
 import { Rig, T0 } from '../gateway/rig.ts';
+import { siteKey } from '../sealed.ts';
 import { MeterLine, Mosquitto, missing } from './peers.ts';
 
 const ID = 'pole-1';
@@ -83,7 +84,7 @@ describe('the linux bundle on the interpreter, a real mosquitto and a jsmodbus m
 
   /** Boots the bundle, which begins with the host's time. Resolves when it reports in the gateway's. */
   async function start(): Promise<void> {
-    const site: Site = { id: ID, host: '127.0.0.1', port: mosquitto.port, paths: [meter.path] };
+    const site: Site = { id: ID, host: '127.0.0.1', port: mosquitto.port, key: siteKey(ID), paths: [meter.path] };
     const took = stopwatch();
     const before = rig.gateway.fleet.controllers.get(ID)?.state;
     board = boot({ files: { '.bootcde': made.code, 'site.json': JSON.stringify(site) } });

@@ -16,7 +16,7 @@ function bench(born = birth({ 12: [0, 8, 13, 15] })) {
   const clock = new Clock(() => now);
   const fleet = new Fleet(
     clock,
-    (_topic, payload) => sent.push(payload),
+    (_topic, payload) => sent.push(payload as Buffer),
     (line) => log.push(line),
   );
   fleet.onEvents((_controller, told) => events.push(...told));

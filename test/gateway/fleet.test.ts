@@ -17,7 +17,7 @@ function bench() {
   const clock = new Clock(() => now);
   const fleet = new Fleet(
     clock,
-    (topic, payload) => sent.push([topic, payload]),
+    (topic, payload) => sent.push([topic, payload as Buffer]),
     (line) => log.push(line),
   );
   const receive = (leaf: string, value: unknown) => fleet.receive(`rvb1/a/${leaf}`, encode(value), false);

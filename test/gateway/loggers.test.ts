@@ -863,8 +863,7 @@ describe('what loggers record', () => {
         () => controller.drop(),
       );
       await pass(rig, minutes * 60000, 60000);
-      controller = await rig.join('PAR-0001', birth({ 11: 1 }), report({ 15: 0 }));
-      number = 100;
+      controller = await rig.join('PAR-0001', birth({ 11: 1 }), report({ 0: ++number, 15: 0 }));
       await tell((rig.now - T0) / 1000, { [K.units]: watts(2000) });
     };
     /** @returns minutes after T0 of the measurements, and W */

@@ -33,12 +33,16 @@ describe('an override of a group', () => {
     await rig.close();
   };
   const join4 = async (replaced: Record<number, unknown> = AWARE) => {
+    const before = controllers ?? [];
     controllers = [];
-    for (const id of IDS) controllers.push(await rig.join(id, birth(replaced)));
+    for (const [i, id] of IDS.entries()) {
+      controllers.push(await rig.join(id, birth(replaced), undefined, before[i]?.end));
+    }
     const devices = (await rig.call('GET', '/devices')).body as { name: string; address: string }[];
     lamps = IDS.map((id) => devices.find(({ name }) => name === id)?.address ?? '');
   };
   beforeEach(async () => {
+    controllers = [];
     directory = await mkdtemp(join(tmpdir(), 'reverbere-'));
     await start();
     await join4();

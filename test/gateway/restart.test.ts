@@ -5,9 +5,10 @@ import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { cp, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { BirthKey, CommandKind } from '../../firmware/link/messages.ts';
+import { keyFile } from '../sealed.ts';
 import { assignment, calendar, level, program, to } from './control-rig.ts';
 import { logger } from './logger-rig.ts';
 import { birth, CMS, Controller, type Reply, Rig, refusalOf } from './rig.ts';
@@ -141,7 +142,9 @@ describe('what a CMS was answered', () => {
       this.timeout(60000);
       const server = kind === 'postgres' ? PostgresServer.shared('no gateway was killed on it') : undefined;
       if (kind === 'postgres' && !server) this.skip();
-      const flags = server ? ['--database', await server.create()] : ['--data', directory];
+      const path = keyFile(['PAR-0001', 'PAR-0002']);
+      const place = server ? ['--database', await server.create()] : ['--data', directory];
+      const flags = [...place, '--keys', path];
       const controllers: Controller[] = [];
       try {
         const running = await Running.start(flags);
@@ -166,6 +169,7 @@ describe('what a CMS was answered', () => {
         assert.equal(collections[0].pop()?.id, 'last');
         assert.deepEqual({ ...rest, collections }, told);
       } finally {
+        await rm(dirname(path), { recursive: true });
         for (const controller of controllers) await controller.close();
       }
     });

@@ -5,6 +5,7 @@ import { loadBoard } from '../../scripts/board-config.mjs';
 import { World } from '../../sim/clock.ts';
 import { type Controller, type ControllerOptions, openController } from '../../sim/controller.ts';
 import { Post } from '../monitor/post.ts';
+import { siteKey } from '../sealed.ts';
 
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
@@ -43,7 +44,7 @@ describe('the supervisor', () => {
         world,
         id: 'pole-1',
         board,
-        site: { host: 'broker', port: 1883 },
+        site: { host: 'broker', port: 1883, key: siteKey('pole-1') },
         dial: this.post.dial,
         begin: BEGIN,
         onUncaught: () => {},

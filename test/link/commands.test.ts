@@ -20,7 +20,7 @@ function orders(code = AckCode.Done) {
     setTimetable: sinon.spy((_bytes: Uint8Array) => code),
     command: sinon.spy((_sensor: number, _level: number, _until: number | undefined) => code),
     setDefaultLevel: sinon.spy((_level: number) => code),
-    setGroups: sinon.spy((_groups: readonly number[]) => code),
+    setGroups: sinon.spy((_groups: readonly (number | Uint8Array)[]) => code),
     instrument: {
       setMonitoring: sinon.spy((_bytes: Uint8Array) => code),
       setCounters: sinon.spy((_counters: readonly unknown[]) => code),
@@ -165,16 +165,28 @@ describe('a command from the gateway', () => {
 
   it('takes up to 8 group numbers of 1..65535 that ascend, none too', () => {
     const lamp = orders();
-    const lists = [[], [7], [1, 2, 3, 4, 5, 6, 7, 65535]];
+    const key = Buffer.alloc(32, 5);
+    const keyed = (numbers: unknown[]) => numbers.flatMap((number) => [number, 255, key]);
+    const lists = [[], keyed([7]), keyed([1, 2, 3, 4, 5, 6, 7, 65535])];
     for (const list of lists) assert.equal(run(message([0, 1], [1, 7], [12, list]), lamp).code, AckCode.Done);
     assert.deepEqual(
-      lamp.setGroups.args.map(([list]) => list),
+      lamp.setGroups.args.map(([list]) => list.map((item) => (typeof item === 'number' ? item : Buffer.from(item)))),
       lists,
     );
-    for (const list of [[0], [65536], [2, 2], [3, 2], [1.5], ['1'], 7, undefined]) {
+    const numbers = [[0], [65536], [2, 2], [3, 2], [1.5], ['1']].map(keyed);
+    const keys = [
+      [1],
+      [1, 0],
+      [1, 256, key],
+      [1, -1, key],
+      [1, 0.5, key],
+      [1, 0, key.subarray(1)],
+      [1, 0, 'x'.repeat(32)],
+    ];
+    for (const list of [...numbers, ...keys, [...keyed([1]), 2], 7, undefined]) {
       assert.equal(run(message([0, 1], [1, 7], [12, list]), lamp).code, AckCode.Malformed, JSON.stringify(list));
     }
-    const nine = [1, 2, 3, 4, 5, 6, 7, 8, 9];
+    const nine = keyed([1, 2, 3, 4, 5, 6, 7, 8, 9]);
     assert.equal(run(message([0, 1], [1, 7], [12, nine]), lamp).code, AckCode.TooLarge);
     assert.equal(lamp.setGroups.callCount, 3);
   });

@@ -13,9 +13,15 @@ const writer = new CborWriter(1024);
 describe('a birth message', () => {
   it('says what the linux board is and measures, after 3 boots, the last one by power', async () => {
     const board = await loadBoard('linux');
+    const session = Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8);
     const head = birthHead(writer, openSim(), board, 3) as Uint8Array;
-    const kept = { defaultLevel: () => 80, check: () => undefined, monitoring: () => undefined, groups: () => [] };
-    const items = read(birth(writer, head, openSim(), kept, undefined, undefined));
+    const kept = {
+      defaultLevel: () => 80,
+      check: () => undefined,
+      monitoring: () => undefined,
+      groups: () => new Uint8Array(0),
+    };
+    const items = read(birth(writer, head, openSim(), kept, undefined, session, undefined));
     const { version } = await import('../../package.json', { with: { type: 'json' } }).then((file) => file.default);
     assert.deepEqual(items, [
       [0, 1],
@@ -30,20 +36,26 @@ describe('a birth message', () => {
       [12, [0, 1, 2, 3, 4, 5, 6, 7, 8, 11, 12, 13, 14, 15, 19, 20, 21, 23, 24]],
       [9, 80],
       [14, []],
+      [15, session],
+      [16, []],
     ]);
     // The published check value of CRC-32: that of the digits 1 to 9.
+    const key = new Uint8Array(32).fill(0xaa);
     const document = Buffer.from('123456789');
     const given = {
       defaultLevel: () => 80,
       check: () => 0xfedcba98,
       monitoring: () => document,
-      groups: () => [7, 300],
+      // Numbers 7 and 300 with generations 9 and 255 of their keys.
+      groups: () => Uint8Array.of(0, 7, 9, ...key, 1, 44, 255, ...key),
     };
-    assert.deepEqual(read(birth(writer, head, openSim(), given, 0, [2, 5, 'latest', 'first'])).slice(11), [
+    assert.deepEqual(read(birth(writer, head, openSim(), given, 0, session, [2, 5, 'latest', 'first'])).slice(11), [
       [10, 0xfedcba98],
       [11, 1],
       [13, 0xcbf43926],
       [14, [7, 300]],
+      [15, session],
+      [16, [9, 255]],
       [17, [2, 5, 'latest']],
     ]);
   });
@@ -61,7 +73,7 @@ describe('a report', () => {
     sim.clock.run(12_345);
     const decision = { command: { level: 100, reason: Reason.Default }, since: 0 };
     assert.deepEqual(
-      read(report(writer, sim, 3, 17, { level: 100, cap: 100 }, decision, units, undefined, undefined, 0)),
+      read(report(writer, sim, 3, 17, { level: 100, cap: 100 }, decision, units, undefined, undefined, 0, 0)),
       [
         [0, 17],
         [2, 12],
@@ -91,6 +103,7 @@ describe('a report', () => {
           units,
           undefined,
           undefined,
+          0,
           7999,
         ),
       ),
@@ -111,25 +124,38 @@ describe('a report', () => {
     );
   });
 
-  it('says why: program 2, its control 3, raised by sensor 7, half of the light allowed, somebody near', () => {
+  it('says why: program 2, its control 3, raised by sensor 7, half of the light allowed, somebody near; 3 messages refused', () => {
     const sim = openSim();
     const command = { level: 60, reason: Reason.Sensor, program: 2, control: 3, sensor: 7 };
     const why = read(
-      report(writer, sim, 3, 19, { level: 50, cap: 50 }, { command, since: 0 }, units, 1, undefined, 0),
-    ).slice(-5);
+      report(writer, sim, 3, 19, { level: 50, cap: 50 }, { command, since: 0 }, units, 1, undefined, 3, 0),
+    ).slice(-6);
     assert.deepEqual(why, [
       [11, 2],
       [12, 3],
       [13, 7],
       [14, 50],
       [15, 1],
+      [18, 3],
     ]);
   });
 
   it('leaves out program, control and sensor when there is none', () => {
     const command = { level: 0, reason: Reason.Program, program: 0, control: 255, sensor: 0 };
     const items = read(
-      report(writer, openSim(), 3, 20, { level: 0, cap: 100 }, { command, since: 0 }, units, 0, undefined, 0),
+      report(
+        writer,
+        openSim(),
+        3,
+        20,
+        { level: 0, cap: 100 },
+        { command, since: 0 },
+        units,
+        0,
+        undefined,
+        undefined,
+        0,
+      ),
     );
     assert.deepEqual(items.slice(-2), [
       [11, 0],

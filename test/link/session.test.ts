@@ -5,6 +5,7 @@ import { World } from '../../sim/clock.ts';
 import { type Controller, openController } from '../../sim/controller.ts';
 import { seeded } from '../../sim/random.ts';
 import { type Letter, Post } from '../monitor/post.ts';
+import { siteKey } from '../sealed.ts';
 
 /** ms UTC at which the world begins: 21:00 at the pole, whose own program gives 100 %. */
 const BEGIN = Date.UTC(2026, 10, 25, 20);
@@ -25,7 +26,7 @@ async function poleIn(world: World, id: string, latency = 10): Promise<Pole> {
   post.onLetter = ({ leaf, body }: Letter) => {
     if (leaf === 'ack') acks.push(body as Record<string, unknown>);
   };
-  const site = { host: 'broker', port: 1883 };
+  const site = { host: 'broker', port: 1883, key: siteKey(id) };
   const controller = openController({ world, id, board: await loadBoard('linux'), site, dial: post.dial });
   return { post, controller, acks };
 }

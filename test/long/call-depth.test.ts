@@ -12,6 +12,7 @@ import { World } from '../../sim/clock.ts';
 import { openController } from '../../sim/controller.ts';
 import { dialPipe, type FarEnd } from '../../sim/network.ts';
 import { fullBoard } from '../full-board.ts';
+import { GatewayEnd, siteKey } from '../sealed.ts';
 
 const MINUTE = 60_000;
 /** s UTC of a winter evening, 17:00. */
@@ -22,7 +23,8 @@ class Broker {
   reports = 0;
   acks = 0;
   /** ms UTC */
-  now = () => 0;
+  now: () => number = () => 0;
+  #seal = new GatewayEnd('depth-1');
   #end: FarEnd | undefined;
   #id = '';
   #packet = 1;
@@ -37,9 +39,10 @@ class Broker {
   };
 
   /** Publishes with quality of service 1 to `rvb1/<id>/<leaf>`. */
-  send(leaf: string, payload: Buffer): void {
+  send(leaf: string, message: Buffer): void {
     const messageId = this.#packet++ & 0xffff || 1;
     const topic = `rvb1/${this.#id}/${leaf}`;
+    const payload = this.#seal.seal(leaf, message, this.now());
     this.#write({ cmd: 'publish', topic, payload, qos: 1, messageId, dup: false, retain: false });
   }
 
@@ -57,9 +60,10 @@ class Broker {
     if (packet.cmd !== 'publish') return;
     const [, id, leaf] = packet.topic.split('/');
     this.#id = id;
+    const message = this.#seal.open(packet.topic, packet.payload as Buffer);
     if (leaf === 'report') this.reports++;
     if (leaf === 'ack') this.acks++;
-    if (leaf === 'ask') this.send('time', encodeTime(this.now(), decode(packet.payload as Buffer)));
+    if (leaf === 'ask') this.send('time', encodeTime(this.now(), decode(message)));
     if (packet.qos === 1) this.#write({ cmd: 'puback', messageId });
   }
 }
@@ -85,7 +89,7 @@ describe('calls from an event', function () {
       world,
       id: 'depth-1',
       board: await fullBoard(),
-      site: { host: 'broker', port: 1883, group: 'street' },
+      site: { host: 'broker', port: 1883, group: 'street', key: siteKey('depth-1') },
       temperature: 20,
       dial: dialPipe(world, broker.accept),
       start: built,

@@ -11,6 +11,7 @@ import { measure } from '../../sim/plant/modbus-meter.ts';
 import { seeded } from '../../sim/random.ts';
 import { boardOf, type Change, DAY, type Document, documentBytes, HOUR, MINUTE, SECOND } from '../monitor/pole.ts';
 import { Post } from '../monitor/post.ts';
+import { siteKey } from '../sealed.ts';
 import { QuickLines } from './quick-line.ts';
 
 const CUTS = 500;
@@ -81,7 +82,7 @@ class Year {
     };
     const mains = new Mains({ seed, swing: 0.03 });
     let lines: QuickLines;
-    const site = { host: 'broker', port: 1883 };
+    const site = { host: 'broker', port: 1883, key: siteKey(id) };
     const run: typeof start = (hal, ...rest) => {
       this.#look();
       return start(lines.in(hal as SimHal), ...rest);

@@ -13,6 +13,7 @@ import { type Random, seeded } from '../../sim/random.ts';
 import { boardOf, DAY, documentBytes, HOUR, LAMP_ALARMS, MINUTE, SECOND } from '../monitor/pole.ts';
 import { Post } from '../monitor/post.ts';
 import { timetableOf } from '../reference/firmware.ts';
+import { siteKey } from '../sealed.ts';
 import { QuickLines } from './quick-line.ts';
 
 /** What became of one lamp. */
@@ -133,7 +134,7 @@ export async function live(index: number, days: number): Promise<Life> {
     world,
     id,
     board,
-    site: { host: 'broker', port: 1883 },
+    site: { host: 'broker', port: 1883, key: siteKey(id) },
     seed: index,
     mains,
     lamp,

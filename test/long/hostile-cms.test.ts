@@ -6,15 +6,17 @@ import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { Agent, type RequestOptions, request } from 'node:http';
 import { connect, createServer, type Server, type Socket } from 'node:net';
+import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { BenchCms } from '../../cms/bench-cms.ts';
 import { freePort } from '../free-port.ts';
 import { Controller } from '../gateway/rig.ts';
+import { keyFile } from '../sealed.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const MEGABYTE = 1048576;
@@ -31,6 +33,10 @@ describe('a hostile CMS', function () {
   let lamp: string;
   let calm: number;
   let brokerPort: number;
+  let keys: string;
+  /** Controllers that appear, and how many have. */
+  const NEW = Array.from({ length: 100 }, (_, i) => `NEW-${i}`);
+  let met = 0;
   const log: string[] = [];
   before(async () => {
     good = new BenchCms({ tell: () => {} });
@@ -38,7 +44,19 @@ describe('a hostile CMS', function () {
     await Promise.all([good.server.listen(0), evil.server.listen(0)]);
     const port = await freePort();
     brokerPort = await freePort();
-    const flags = ['--port', port, '--broker-port', brokerPort, '--cms', good.server.uri, '--cms', evil.server.uri];
+    keys = keyFile(['PAR-0001', ...NEW]);
+    const flags = [
+      '--port',
+      port,
+      '--keys',
+      keys,
+      '--broker-port',
+      brokerPort,
+      '--cms',
+      good.server.uri,
+      '--cms',
+      evil.server.uri,
+    ];
     const command = ['--import', 'tsx', 'gateway/main.ts', ...flags.map(String), '--insecure-http'];
     gateway = spawn(process.execPath, command, { cwd: ROOT, stdio: ['ignore', 'pipe', 'inherit'] });
     gateway.stdout?.on('data', (chunk) => log.push(String(chunk)));
@@ -56,6 +74,7 @@ describe('a hostile CMS', function () {
   after(async () => {
     await controller?.close();
     gateway?.kill('SIGKILL');
+    rmSync(dirname(keys), { recursive: true });
     await Promise.all([good?.close(), evil?.close()]);
   });
 
@@ -239,7 +258,7 @@ describe('a hostile CMS', function () {
       const attack = during(name, async () => {
         // Something to tell both CMSs: lamps that appear.
         for (let i = 0; i < 3; i++) {
-          const fresh = await Controller.connect(brokerPort, `NEW-${randomUUID().slice(0, 8)}`);
+          const fresh = await Controller.connect(brokerPort, NEW[met++]);
           await fresh.greet();
           await sleep(500);
           await fresh.close();

@@ -1,11 +1,14 @@
 /** Two gateways on one database and one broker: one is killed, one is paused, and nothing is lost, doubled or spoiled. */
 import assert from 'node:assert/strict';
+import { rmSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { freePort } from '../free-port.ts';
 import { dataOf, logger } from '../gateway/logger-rig.ts';
 import { eventually, Insisting, Member, Mosquitto } from '../gateway/member-rig.ts';
 import { PostgresServer } from '../gateway/store/postgres-server.ts';
 import { TestCms } from '../gateway/test-cms.ts';
+import { keyFile } from '../sealed.ts';
 
 const CONTROLLERS = 12;
 const EVENTS = 60;
@@ -16,6 +19,7 @@ describe('two gateways on one PostgreSQL database and one mosquitto', () => {
   let url: string;
   let cms: TestCms;
   let members: Member[];
+  let keys: string;
   let field: Insisting[];
   before(async function () {
     const found = PostgresServer.shared('several gateways on one database');
@@ -32,15 +36,15 @@ describe('two gateways on one PostgreSQL database and one mosquitto', () => {
     await cms.listen();
     const ports = [await freePort(), await freePort()];
     const words = ['--database', url, '--broker', `mqtt://127.0.0.1:${broker.port}`, '--insecure-http'];
-    const same = ['--cms', cms.uri, '--public-uri', `http://127.0.0.1:${ports[0]}/talq/gateway`];
+    const ids = Array.from({ length: CONTROLLERS }, (_, i) => `PAR-${i}`);
+    keys = keyFile(ids);
+    const same = ['--keys', keys, '--cms', cms.uri, '--public-uri', `http://127.0.0.1:${ports[0]}/talq/gateway`];
     members = [new Member(ports[0], [...words, ...same])];
     await members[0].becomes('leader');
     members.push(new Member(ports[1], [...words, ...same]));
     await members[1].becomes('follower');
     await attach();
-    field = await Promise.all(
-      Array.from({ length: CONTROLLERS }, (_, i) => Insisting.connect(broker.port, `PAR-${i}`)),
-    );
+    field = await Promise.all(ids.map((id) => Insisting.connect(broker.port, id)));
     await eventually(async () => {
       const { body } = await members[1].call(cms.cmsAddress, 'GET', '/devices/count');
       return body === CONTROLLERS + 1;
@@ -57,6 +61,7 @@ describe('two gateways on one PostgreSQL database and one mosquitto', () => {
     }
     await cms.close();
     await broker.close();
+    rmSync(dirname(keys), { recursive: true });
   });
 
   async function attach(): Promise<void> {

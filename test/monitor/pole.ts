@@ -21,6 +21,7 @@ import { type Controller, type ControllerOptions, openController } from '../../s
 import type { Lamp } from '../../sim/plant/lamp.ts';
 import { Mains } from '../../sim/plant/mains.ts';
 import type { MeterProfile } from '../../sim/plant/modbus-meter.ts';
+import { siteKey } from '../sealed.ts';
 import { Post } from './post.ts';
 
 export const SECOND = 1000;
@@ -157,7 +158,7 @@ export class Pole {
       this.onReport(this.report, at);
     };
     const mains = new Mains({ swing: options.swing ?? 0 });
-    const site = { host: 'broker', port: 1883 };
+    const site = { host: 'broker', port: 1883, key: siteKey(id) };
     const { lamp, controller } = options;
     const profiles = { [LAMP_METER.name]: LAMP_METER };
     const { dial } = this.post;

@@ -4,6 +4,7 @@ import mqttPacket from 'mqtt-packet';
 import { CommandKey, type CommandKind, TimeKey } from '../../firmware/link/messages.ts';
 import type { World } from '../../sim/clock.ts';
 import { type Dial, dialPipe, type FarEnd } from '../../sim/network.ts';
+import { GatewayEnd } from '../sealed.ts';
 
 /** A message that a controller published. */
 export interface Letter {
@@ -25,6 +26,7 @@ export class Post {
   /** What the controller is told when it asks, ms UTC; undefined: nothing. */
   now: () => number | undefined = () => undefined;
   #end: FarEnd | undefined;
+  #seal: GatewayEnd;
   #number = 0;
 
   constructor(
@@ -32,6 +34,7 @@ export class Post {
     private id: string,
     latency = 10,
   ) {
+    this.#seal = new GatewayEnd(id);
     this.dial = dialPipe(world, (end) => this.#accept(end), latency);
   }
 
@@ -58,7 +61,7 @@ export class Post {
 
   #send(leaf: string, message: Map<number, unknown>, qos: 0 | 1): void {
     const topic = `rvb1/${this.id}/${leaf}`;
-    const payload = Buffer.from(encoder.encode(message));
+    const payload = this.#seal.seal(leaf, encoder.encode(message), this.now() ?? this.world.now);
     const packet = { cmd: 'publish', topic, payload, qos, dup: false, retain: false, ...NUMBERED } as const;
     this.#end?.write(mqttPacket.generate(packet));
   }
@@ -76,7 +79,7 @@ export class Post {
       } else if (packet.cmd === 'publish') {
         if (packet.qos > 0) answer({ cmd: 'puback', messageId: packet.messageId });
         const leaf = packet.topic.slice(`rvb1/${this.id}/`.length);
-        const body = decode(packet.payload as Buffer);
+        const body = decode(this.#seal.open(packet.topic, packet.payload as Buffer));
         if (leaf === 'ask') this.#tellTime(body);
         this.onLetter({ at: this.world.now, leaf, body });
       }

@@ -11,6 +11,7 @@ import { World } from '../../sim/clock.ts';
 import { type Controller, type ControllerOptions, openController } from '../../sim/controller.ts';
 import { Mains } from '../../sim/plant/mains.ts';
 import { Rig, T0 } from '../gateway/rig.ts';
+import { siteKey } from '../sealed.ts';
 
 /** ms of simulated time between two looks at the sockets. */
 export const SLICE = 20;
@@ -59,11 +60,11 @@ export class Bench {
     }
     await bench.startGateway();
     const port = bench.#broker?.port ?? bench.rig.gateway.brokerPort;
-    const site = { host: '127.0.0.1', port, group: options.group };
     const mains = new Mains();
     options.boards.forEach((board, index) => {
       const id = `pole-${index + 1}`;
       const lamp = options.lamps?.[index];
+      const site = { host: '127.0.0.1', port, group: options.group, key: siteKey(id) };
       bench.poles.push(openController({ world, id, board, site, seed: index, mains, lamp }));
     });
     return bench;

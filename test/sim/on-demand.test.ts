@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { Encoder } from 'cbor-x';
 import { connectAsync } from 'mqtt';
 import { loadBoard } from '../../scripts/board-config.mjs';
+import { GatewayEnd } from '../sealed.ts';
 import { Bench, near } from './bench.ts';
 
 const VOLTAGE = 'electricalMeter1/supplyVoltage';
@@ -66,12 +67,24 @@ describe('an on-demand read of a simulated pole', function () {
   it('answers each of three commands that come together, after one reading and one report', async () => {
     const [pole] = bench.poles;
     const client = await connectAsync(`mqtt://127.0.0.1:${bench.rig.gateway.brokerPort}`);
-    await client.subscribeAsync(['rvb1/pole-1/ack', 'rvb1/pole-1/report'], { qos: 1 });
+    const end = new GatewayEnd('pole-1');
+    const born = new Promise<void>((resolve) => {
+      client.on('message', (topic, payload) => {
+        if (!topic.endsWith('birth')) return;
+        end.open(topic, payload);
+        resolve();
+      });
+    });
+    await client.subscribeAsync(['rvb1/pole-1/birth', 'rvb1/pole-1/ack', 'rvb1/pole-1/report'], { qos: 1 });
+    await born;
     const codec = new Encoder({ useRecords: false, mapsAsObjects: false } as never);
     const said: unknown[] = [];
     client.on('message', (topic, payload) => {
       if (topic.endsWith('report')) said.push('report');
-      else said.push([...(codec.decode(payload) as Map<number, number>)].slice(0, 2).map(([, value]) => value));
+      else
+        said.push(
+          [...(codec.decode(end.open(topic, payload)) as Map<number, number>)].slice(0, 2).map(([, value]) => value),
+        );
     });
     const asked = pole.meters[0].requests;
     for (const number of [71, 72, 72, 73]) {
@@ -81,7 +94,7 @@ describe('an on-demand read of a simulated pole', function () {
           [1, 8],
         ]),
       );
-      await client.publishAsync('rvb1/pole-1/cmd', command, { qos: 1 });
+      await client.publishAsync('rvb1/pole-1/cmd', end.seal('cmd', command, bench.now), { qos: 1 });
     }
     await bench.until(() => said.length >= 4, 5000);
     await bench.run(2000);
