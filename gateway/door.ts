@@ -4,6 +4,7 @@
  */
 import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from 'node:http';
 import { connect, createServer as createTcpServer, type Socket, type Server as TcpServer } from 'node:net';
+import { pipeline } from 'node:stream';
 
 /** ms of real time: until the leader has to be connected, and of silence after which a connection ends. */
 const CONNECT_TIME = 3000;
@@ -33,7 +34,9 @@ export interface Door {
 /** @returns when it listens; rejects with a message that names an occupied port */
 export async function openDoor({ host, port, tls, leader, health }: DoorOptions): Promise<Door> {
   const sockets = new Set<Socket>();
-  const server: Server | TcpServer = tls ? createTcpServer((socket) => pass(socket, leader())) : createServer(serve);
+  const server: Server | TcpServer = tls
+    ? createTcpServer({ allowHalfOpen: true }, (socket) => pass(socket, leader()))
+    : createServer(serve);
   server.maxConnections = MOST_CONNECTIONS;
   server.on('connection', (socket: Socket) => {
     sockets.add(socket);
@@ -71,17 +74,17 @@ function pass(socket: Socket, leader: string | undefined): void {
     return;
   }
   const { hostname, port } = new URL(leader);
-  const other = connect({ host: hostname.replace(/^\[|\]$/g, ''), port: Number(port), timeout: CONNECT_TIME });
+  const host = hostname.replace(/^\[|\]$/g, '');
+  const other = connect({ host, port: Number(port), timeout: CONNECT_TIME, allowHalfOpen: true });
   other.once('connect', () => other.setTimeout(IDLE));
-  other.on('timeout', () => other.destroy());
-  for (const [one, two] of [
-    [socket, other],
-    [other, socket],
-  ]) {
-    one.on('error', () => two.destroy());
-    one.once('close', () => two.destroy());
-    one.pipe(two);
-  }
+  other.on('timeout', () => other.destroy(new Error('silence')));
+  const end = (error?: Error | null): void => {
+    if (!error) return;
+    socket.destroy();
+    other.destroy();
+  };
+  pipeline(socket, other, end);
+  pipeline(other, socket, end);
 }
 
 function forward(asked: IncomingMessage, answer: ServerResponse, to: URL): void {

@@ -113,6 +113,8 @@ export interface Controller {
 export interface Gap {
   /** Records that the controller has dropped, or whose absence has been told of. */
   told: number;
+  /** How many the controller says it has dropped, in the last epoch of which it says so. */
+  dropped?: { epoch: number; count: number };
   /** Records that were missing when that number last changed, and when, ms UTC. */
   missing: number;
   since: number;
@@ -571,7 +573,7 @@ export class Fleet {
     for (const { code, unit = null, phase, time: at, first, second } of told) {
       if (controller.conditions.happened(code, unit, phase, at)) changed = true;
       if (code === EventCode.CounterPreset && first !== undefined) this.preset(id, [first]);
-      if (code === EventCode.Dropped) this.explain(controller, first ?? 0, second ?? RecordKind.Event);
+      if (code === EventCode.Dropped) this.explain(controller, epoch, first ?? 0, second ?? RecordKind.Event);
     }
     for (const listener of [...this.eventListeners]) listener(controller, told);
     if (changed) this.tell(controller, 'conditions');
@@ -613,12 +615,16 @@ export class Fleet {
     gap.since = this.clock.now();
   }
 
-  /** The controller says that it had no room any more for records that nobody had. */
-  private explain(controller: Controller, count: number, kind: RecordKind): void {
-    const { id, gaps } = controller;
+  /** The controller says how many records of an epoch it has dropped so far because it had no room for them any more. */
+  private explain({ id, gaps }: Controller, epoch: number, count: number, kind: RecordKind): void {
     const gap = gaps[kind === RecordKind.Samples ? RecordKind.Samples : RecordKind.Event];
-    gap.told += count;
-    this.log(`${id} has dropped ${count} ${nameOf(kind)} for want of room, before the gateway had them`);
+    const { dropped } = gap;
+    // What it says may come late and out of order.
+    if (dropped && (dropped.epoch > epoch || (dropped.epoch === epoch && dropped.count >= count))) return;
+    const more = count - (dropped?.epoch === epoch ? dropped.count : 0);
+    gap.dropped = { epoch, count };
+    gap.told += more;
+    this.log(`${id} has dropped ${more} ${nameOf(kind)} for want of room, before the gateway had them`);
   }
 
   private keepGaps(): void {

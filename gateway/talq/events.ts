@@ -104,7 +104,7 @@ function infoOf(
   const dip = code === EventCode.Sag || code === EventCode.Swell;
   if (dip && first !== undefined && second !== undefined) parts.push(`${first / 10} s, ${second / 10} V.`);
   if (code === EventCode.Dropped && first !== undefined) {
-    parts.push(`${first} ${second === RecordKind.Samples ? 'batches of samples' : 'events'}.`);
+    parts.push(`${first} ${second === RecordKind.Samples ? 'batches of samples' : 'events'} so far.`);
   }
   if (code === EventCode.SupplyLoss && phase === 'start' && first !== undefined) {
     parts.push(first === 1 ? 'Seen at the input of the supply.' : 'Found out at the next start.');

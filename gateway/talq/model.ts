@@ -133,6 +133,7 @@ export class Model {
     });
     this.fleet.onEvents((controller) => this.remember(controller));
     this.fleet.onSamples((controller) => this.remember(controller));
+    this.fleet.onGap((controller) => this.remember(controller));
   }
 
   /**
