@@ -138,7 +138,7 @@ export class Instrument implements MonitorOwner {
     if (columns.length > 0 && !(columns[0] >= 60 && 86400 % columns[0] === 0)) return AckCode.Malformed;
     if (places.length > LIMIT * MOST_LIMITS || columns.length > MOST_COLUMNS + 1) return AckCode.TooLarge;
     this.faults.setLimits(places);
-    const storage = this._hal.storage;
+    const storage = this._settings.storage;
     this._monitor = new LampMonitor(storage, this.faults, lamp as LampType, fresh, config.nominal, this);
     this._recorder.set(columns);
     return AckCode.Done;

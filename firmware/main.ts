@@ -11,7 +11,7 @@
  *     counters    a reading, a level → instrument → metering/counters → store/ring (raw flash) and link/reports
  *     presence    Hal input → control/presence → control/sensors, and link/session → the neighbours' control/sensors
  */
-import type { Bytes, Clock, Hal } from '../hal/hal.ts';
+import type { Bytes, Clock, Hal, Storage } from '../hal/hal.ts';
 import type { Board, Site } from './board.ts';
 import { Arbiter } from './control/arbiter.ts';
 import { InstallerTest } from './control/installer-test.ts';
@@ -35,6 +35,7 @@ import { NO_SENSOR, NONE } from './link/timetable.ts';
 import { type Meters, openMeters } from './metering/meter.ts';
 import { Schedule } from './schedule.ts';
 import { Settings } from './store/settings.ts';
+import { Vault } from './store/vault.ts';
 
 /** s for which the neighbours believe in presence that is told every 10 s. */
 const PRESENCE = 30;
@@ -46,6 +47,7 @@ interface Rest {
   readonly _board: Board;
   readonly _site: Site | undefined;
   readonly _driver: AnalogDriver;
+  readonly _storage: Storage;
 }
 
 /**
@@ -91,10 +93,11 @@ export class Firmware implements Controller, Measured, Supervised {
     this._clock = hal.clock;
     this._limits = board.limits;
     const schedule = new Schedule(hal.clock, this);
-    const supervisor = new Supervisor(hal, schedule, hal.storage, board.watchdog, this);
+    const storage = board.store ? new Vault(hal, board.store) : hal.storage;
+    const supervisor = new Supervisor(hal, schedule, storage, board.watchdog, this);
     this._supervisor = supervisor;
     const driver = new AnalogDriver(hal, schedule, board.lamp, this);
-    this._rest = { _hal: hal, _schedule: schedule, _board: board, _site: site, _driver: driver };
+    this._rest = { _hal: hal, _schedule: schedule, _board: board, _site: site, _driver: driver, _storage: storage };
     if (supervisor.failures >= ROW) driver.write(board.lamp.defaultLevel);
     else this.open();
   }
@@ -114,9 +117,9 @@ export class Firmware implements Controller, Measured, Supervised {
     const first = !this.arbiter;
     if (!first || !careful) this._rest = undefined;
     if (first) {
-      const settings = new Settings(hal.storage, new Uint8Array(board.timetable), board.lamp.defaultLevel);
+      const settings = new Settings(rest._storage, new Uint8Array(board.timetable), board.lamp.defaultLevel);
       this.settings = settings;
-      const light = board.lamp.light && new Light(hal, board.lamp.light);
+      const light = board.lamp.light && new Light(hal.clock, rest._storage, board.lamp.light);
       const driver = rest._driver;
       const lamp = new Lamp(hal.clock, schedule, driver, board.lamp.minimumLevel, this, board.lamp.softStart, light);
       this.lamp = lamp;

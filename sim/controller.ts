@@ -149,7 +149,7 @@ function wireMeters(
 export function openController(options: ControllerOptions): Controller {
   const { world, id, board, site, seed, dial, saved, begin, onUncaught, bootTime = BOOT_TIME } = options;
   const flash = new Flash({ image: saved?.flash });
-  const raw = new Flash({ image: saved?.raw, size: 65536 });
+  const raw = new Flash(saved?.raw ? { image: saved.raw } : { size: 65536 });
   const sim = openSim({ world, id, seed, flash, raw, dial, bootTime, begin, onUncaught });
   sim.temperature = options.temperature;
   const mains = options.mains ?? new Mains({ seed });

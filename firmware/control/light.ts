@@ -5,7 +5,7 @@
  * Source: TALQ 2.7.1, LampType `virtualLightOutput` and `lumenDepreciationCurve`, LampActuatorFunction
  * `maintenanceFactor`, in this order.
  */
-import type { Hal } from '../../hal/hal.ts';
+import type { Clock, Storage } from '../../hal/hal.ts';
 import type { LightConfig } from '../board.ts';
 import { interpolate } from '../interpolate.ts';
 
@@ -22,10 +22,11 @@ export class Light {
   hours = 0;
 
   constructor(
-    private _hal: Hal,
+    private _clock: Clock,
+    private _storage: Storage,
     private _config: LightConfig,
   ) {
-    const stored = _config.clo && _hal.storage.read(KEY);
+    const stored = _config.clo && _storage.read(KEY);
     if (stored && stored.length === 4) this.hours = new DataView(stored.buffer, stored.byteOffset, 4).getUint32(0);
   }
 
@@ -40,7 +41,7 @@ export class Light {
     const hours = lit / HOUR;
     let factor = config.virtualOutput / 100;
     if (config.clo) factor *= interpolate(config.clo, hours) / 100;
-    const now = this._hal.clock.time();
+    const now = this._clock.time();
     if (config.maintenance && now !== undefined) factor *= interpolate(config.maintenance, now) / 100;
     const full = Math.floor(hours);
     if (config.clo && full >= this.hours + (on ? WORTH : 1)) {
@@ -48,7 +49,7 @@ export class Light {
       new DataView(bytes.buffer).setUint32(0, full);
       // Counted only when it is written: storage that was full is tried again.
       try {
-        this._hal.storage.write(KEY, bytes);
+        this._storage.write(KEY, bytes);
         this.hours = full;
       } catch (_full) {}
     }

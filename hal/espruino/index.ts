@@ -11,6 +11,8 @@ import { mac, random, system, watchdog } from './system.ts';
 
 /** The board has a network, put in by the build. */
 declare const NETWORK: boolean;
+/** The product keeps its settings in raw flash, put in by the build. */
+declare const STORE: boolean;
 
 /** Opens the board that the program runs on. There is one: a second call starts its clock anew. */
 export function openHal(): Hal {
@@ -18,7 +20,8 @@ export function openHal(): Hal {
   const crc32 = E.CRC32;
   return {
     clock,
-    storage,
+    // Nobody asks for it where settings have flash of their own.
+    storage: STORE ? (undefined as unknown as Hal['storage']) : storage,
     watchdog,
     system,
     openDigital,

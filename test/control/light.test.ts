@@ -29,7 +29,7 @@ function bench(light: LightConfig, hal: SimHal = openSim()) {
     },
   });
   const driver = new AnalogDriver(hal, schedule, config, { changed() {} });
-  const lamp = new Lamp(hal.clock, schedule, driver, 10, { changed() {} }, 0, new Light(hal, light));
+  const lamp = new Lamp(hal.clock, schedule, driver, 10, { changed() {} }, 0, new Light(hal.clock, hal.storage, light));
   const volts = () => Math.round((hal.pins.state('DIM') ?? 0) * 10_000) / 1000;
   return {
     hal,

@@ -34,7 +34,7 @@ const SCRIPT = `import { Lamp } from './firmware/control/lamp.ts';
     const dim = { pin: 'A', inverted: false, fullScale: 10, minimum: 1, maximum: 10, curve };
     const config = { dim, minimumLevel: 10.091, minimumOffTime: 0, dischargeTime: 0 };
     const driver = new AnalogDriver(hal, schedule, config, owner);
-    global.lamp = new Lamp(clock, schedule, driver, 10.091, owner, softStart, light && new Light(hal, light));
+    global.lamp = new Lamp(clock, schedule, driver, 10.091, owner, softStart, light && new Light(clock, hal.storage, light));
     global.protection = new Protection(hal.system, schedule, global.lamp, 75, 85);
     return '';
   };

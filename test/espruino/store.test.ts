@@ -93,4 +93,36 @@ describe('the store on the interpreter', function () {
     assert.ok(lines.filter((line) => line.indexOf('cut') >= 0).length > 5, 'cuts');
     assert.equal(lines.length > 50, true);
   });
+
+  it('keeps the same vault as Node through 120 writes, deletions, power cuts and restarts', async () => {
+    const lines = await same(
+      "import { Vault } from './firmware/store/vault.ts';",
+      `${FLASH}
+      hal.openFlash = () => flash;
+      let vault = new Vault(hal, {});
+      const keys = ["timetable", "monitoring", "overrides", "level"];
+      const longest = [300, 110, 60, 1];
+      for (let step = 0; step < 120; step++) {
+        const key = below(4);
+        if (step % 5 === 4) left = below(60);
+        try {
+          if (below(9) === 0) vault.delete(keys[key]);
+          else vault.write(keys[key], new Uint8Array(below(longest[key] + 1)).fill(step));
+        } catch (cut) {
+          say(String(cut));
+        }
+        if (left < 1e6) {
+          left = 1e9;
+          vault = new Vault(hal, {});
+        }
+        let text = vault.keys().sort().join();
+        for (const name of keys) {
+          const value = vault.read(name);
+          text += " " + (value ? value.length + ":" + value[0] : "none");
+        }
+        say(text + " " + log + " " + sum(memory));
+      }`,
+    );
+    assert.ok(lines.filter((line) => line.indexOf('cut') >= 0).length > 5, 'cuts');
+  });
 });

@@ -170,7 +170,7 @@ export class Bench {
 
   /** @returns the bytes of the timetable in a pole's storage, as hexadecimal text; undefined without one */
   stored(pole: number): string | undefined {
-    const bytes = this.poles[pole - 1].sim.storage.read('timetable');
+    const bytes = this.poles[pole - 1].firmware?.settings.storage.read('timetable');
     return bytes && Buffer.from(bytes).toString('hex');
   }
 

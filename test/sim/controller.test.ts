@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import type { DimConfig } from '../../firmware/board.ts';
+import { Vault } from '../../firmware/store/vault.ts';
+import type { FlashOptions } from '../../hal/hal.ts';
 import { loadBoard } from '../../scripts/board-config.mjs';
 import { World } from '../../sim/clock.ts';
 import { type ControllerOptions, openController } from '../../sim/controller.ts';
@@ -36,8 +38,9 @@ describe('simulated pole', () => {
     assert.equal(lamp.light, 0);
     const { flash, wattHours } = saved();
     assert.ok(Math.abs(wattHours - 60) < 0.1, `${wattHours} Wh`);
-    const keys = (await pole({ saved: saved() })).sim.storage.keys();
-    assert.ok(keys.length > 0);
+    const again = await pole({ saved: saved() });
+    const keys = new Vault(again.sim, again.board.store as FlashOptions).keys();
+    assert.ok(keys.includes('boot'), `${keys}`);
     assert.equal(flash.length, sim.flash.size);
     sim.restorePower();
     world.run(60_000);

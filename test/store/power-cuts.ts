@@ -8,13 +8,15 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Board } from '../../firmware/board.ts';
 import { obey } from '../../firmware/link/commands.ts';
 import type { Firmware } from '../../firmware/main.ts';
+import { decode } from '../../firmware/protocols/cbor.ts';
+import { Vault } from '../../firmware/store/vault.ts';
 import { encodeCommand } from '../../gateway/wire.ts';
 import { loadBoard } from '../../scripts/board-config.mjs';
 import { PowerCut, World } from '../../sim/clock.ts';
 import { type Controller, openController } from '../../sim/controller.ts';
 import { Flash } from '../../sim/flash.ts';
+import { openSim } from '../../sim/index.ts';
 import { seeded } from '../../sim/random.ts';
-import { SimStorage } from '../../sim/storage.ts';
 import { decisionOf } from '../reference/firmware.ts';
 import { acceptable, type Decision, decide } from '../reference/model.ts';
 import { DAWN, DUSK, type Order, obeyed, ordersOf, restarted, type State, TIMETABLES, UNTOLD } from './night.ts';
@@ -26,8 +28,10 @@ const SOON = 5000;
 const TOLD = 2000;
 /** ms of ramp that are over when the level has to be right, even if the time was told late. */
 const SHORT = 2000;
-/** bytes: two banks of one page, so that the night changes banks often. */
-const FLASH = 8192;
+/** bytes: what the vault gets of raw flash, so that it goes round in a night. */
+const FLASH = 16384;
+/** The HAL's storage, which nobody uses. */
+const NOTHING = new Uint8Array(8192).fill(255);
 /** Shares of a flash operation that are done when the power goes. */
 const PARTS = [0, 0.5, 1];
 const KEYS = ['timetable', 'level', 'overrides'];
@@ -65,7 +69,8 @@ export class Night {
   private constructor(board: Board, count: number, seed: number, look: number) {
     const monitoring = board.monitoring && { ...board.monitoring, unit: -1 };
     const network = { ...board.network, kind: 'none' as const };
-    const alone = { lines: [], meters: [], monitoring, network, timetable: [] };
+    const store = { address: 0, size: FLASH };
+    const alone = { lines: [], meters: [], monitoring, network, timetable: [], counters: undefined, store };
     this.#board = { ...board, ...alone };
     this.#seed = seed;
     this.orders = ordersOf(count, seed);
@@ -78,17 +83,17 @@ export class Night {
   }
 
   #live(look: number): void {
-    const controller = this.#boot(new Flash({ size: FLASH, page: FLASH / 2 }).image(), DUSK);
+    const controller = this.#boot(new Flash({ size: FLASH }).image(), DUSK);
     const { world } = this.#worldOf(controller);
     const firmware = () => controller.firmware as Firmware;
-    let moment: Moment = { image: controller.sim.flash.image(), state: UNTOLD };
+    let moment: Moment = { image: controller.sim.raw.image(), state: UNTOLD };
     let operations = -1;
     let next = 0;
     const keep = (state: State) => {
-      const changed = controller.sim.flash.operations !== operations;
-      operations = controller.sim.flash.operations;
+      const changed = controller.sim.raw.operations !== operations;
+      operations = controller.sim.raw.operations;
       if (changed || state !== moment.state)
-        moment = { image: changed ? controller.sim.flash.image() : moment.image, state };
+        moment = { image: changed ? controller.sim.raw.image() : moment.image, state };
     };
     for (let time = DUSK; time < DAWN; time += SECOND) {
       world.run(time - DUSK - world.now);
@@ -97,7 +102,7 @@ export class Night {
         const order = this.orders[next];
         const state = obeyed(moment.state, order);
         this.#around.push({ before: moment, after: state });
-        const { code } = obey(new Uint8Array(encodeCommand(next, order.command)), firmware());
+        const { code } = obey(decode(new Uint8Array(encodeCommand(next, order.command))), firmware());
         assert.equal(code, order.code, `order ${next}`);
         firmware().arbiter.wake();
         world.run(0);
@@ -154,11 +159,11 @@ export class Night {
     for (const part of PARTS) {
       for (let count = 0; ; count++) {
         const controller = this.#boot(image, begin);
-        controller.sim.flash.cutAfter(count, part);
+        controller.sim.raw.cutAfter(count, part);
         this.#worldOf(controller).world.run(SOON);
         if (controller.sim.on) break;
         this.counts.cuts++;
-        this.#restart(controller.sim.flash.image(), begin + SOON, true, [this.#afterBoot(state)]);
+        this.#restart(controller.sim.raw.image(), begin + SOON, true, [this.#afterBoot(state)]);
       }
     }
   }
@@ -181,7 +186,7 @@ export class Night {
   #boot(image: Uint8Array, begin: number | undefined): Controller {
     const world = new World();
     this.counts.boots++;
-    const saved = { flash: image, wattHours: 0, varHours: 0 };
+    const saved = { flash: NOTHING, raw: image, wattHours: 0, varHours: 0 };
     const options = { world, id: 'cut-1', board: this.#board, saved, begin, bootTime: 0 };
     const controller = openController(options);
     this.#worlds.set(controller, world);
@@ -194,23 +199,23 @@ export class Night {
     const { sim } = controller;
     const { world } = this.#worldOf(controller);
     world.run(SECOND);
-    const before = sim.flash.image();
-    if (cut) sim.flash.cutAfter(cut.count, cut.part);
+    const before = sim.raw.image();
+    if (cut) sim.raw.cutAfter(cut.count, cut.part);
     let acknowledged = false;
     try {
-      obey(new Uint8Array(encodeCommand(index, this.orders[index].command)), controller.firmware as Firmware);
+      obey(decode(new Uint8Array(encodeCommand(index, this.orders[index].command))), controller.firmware as Firmware);
       acknowledged = sim.on;
       if (sim.on) (controller.firmware as Firmware).arbiter.wake();
     } catch (error) {
       assert.ok(error instanceof PowerCut);
     }
     world.run(0);
-    return { before, image: sim.flash.image(), cut: !sim.on, acknowledged };
+    return { before, image: sim.raw.image(), cut: !sim.on, acknowledged };
   }
 
   #stored(image: Uint8Array): (Uint8Array | undefined)[] {
-    const storage = new SimStorage(new Flash({ image }), { on: true });
-    return KEYS.map((key) => storage.read(key));
+    const vault = new Vault(openSim({ raw: new Flash({ image }) }), { size: FLASH });
+    return KEYS.map((key) => vault.read(key));
   }
 
   /** Boots on `image`, and looks 5 s later. @param states each may be what is in force; nothing else may */
