@@ -2,7 +2,11 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { connectAsync, type IClientOptions, type MqttClient } from 'mqtt';
 import { GATEWAY_USER } from '../../gateway/keys/access.ts';
+import { loadBoard } from '../../scripts/board-config.mjs';
+import { Untrusting } from '../security/untrusting.ts';
+import { Bench, toLevel } from '../sim/bench.ts';
 import { MosquittoBroker, without } from './mosquitto-broker.ts';
+import { CMS } from './rig.ts';
 
 describe('the access list on mosquitto', () => {
   let broker: MosquittoBroker;
@@ -118,11 +122,57 @@ describe('the access list on mosquitto', () => {
     assert.deepEqual(await heard.topics, ['rvb1/pole-2/cmd']);
   });
 
-  it('lets several gateways share one account', async () => {
+  it('carries the product: births, reports, and commands to one pole and to a group', async function () {
+    this.timeout(20000);
+    const board = await loadBoard('street');
+    const secure = { ...board, network: { ...board.network, tls: true } };
+    const out = new Untrusting();
+    const account = { brokerPassword: broker.passwordFile, keysFile: broker.keysFile };
+    const bench = await Bench.open({
+      boards: [secure, secure],
+      site: (id) => ({ ...broker.site(id), window: 1 }),
+      dial: out.dial,
+      gateway: { brokerUrl: `mqtt://127.0.0.1:${broker.port}`, ...account },
+    });
+    const { controllers } = bench.rig.gateway.fleet;
+    const until = async (condition: () => boolean) => {
+      for (const end = bench.now + 60_000; !condition(); await bench.run(10, 10)) {
+        assert.ok(bench.now < end, bench.rig.log.join('\n'));
+        await out.settled();
+        await new Promise(setImmediate);
+      }
+    };
+    const shows = (pole: number, level: number) => controllers.get(`pole-${pole}`)?.state?.level === level;
+    try {
+      await until(() => [1, 2].every((pole) => shows(pole, 100)));
+      await bench.override(1, toLevel(40));
+      await until(() => shows(1, 40) && shows(2, 100));
+      const addresses = [await bench.address(1), await bench.address(2)];
+      const members = addresses.map((address) => ({ resource: 'devices', address }));
+      await bench.write('POST', '/groups', [{ address: 'elm', ownerCMS: CMS, members, purpose: 'override' }]);
+      await until(() => [...controllers.values()].every(({ groups }) => groups?.length === 1));
+      const group = { addresses: [{ resource: 'groups', address: 'elm' }], targetCommand: toLevel(70) };
+      broker.forget();
+      const { status } = await bench.during(bench.rig.call('POST', '/override-commands', { body: group }));
+      assert.ok(status === 201 || status === 202, `status ${status}`);
+      await until(() => [1, 2].every((pole) => shows(pole, 70)));
+      assert.match(broker.output, /Sending PUBLISH to pole-2 \(.*'rvb1c\/\d+'/);
+      assert.doesNotMatch(broker.output, /'rvb1\/pole-\d\/cmd'/);
+    } finally {
+      await bench.close();
+    }
+  });
+
+  it('lets several gateways share one account, and the load of events among them', async () => {
     const two = [await gateway(), await gateway()];
-    const heard = await Promise.all(two.map((client) => listen(client, ['rvb1/+/report'], 'rvb1/pole-1/report')));
-    await say(await enter('pole-1'), 'rvb1/pole-1/report');
-    for (const { topics } of heard) assert.deepEqual(await topics, ['rvb1/pole-1/report']);
+    const filters = ['rvb1/+/report', '$share/reverbere/rvb1/+/event'];
+    const heard = await Promise.all(two.map((client) => listen(client, filters, 'rvb1/pole-1/report')));
+    const pole = await enter('pole-1');
+    for (let i = 0; i < 6; i++) await say(pole, 'rvb1/pole-1/event');
+    await say(pole, 'rvb1/pole-1/report');
+    const counts = await Promise.all(heard.map(async ({ topics }) => (await topics).length - 1));
+    assert.equal(counts[0] + counts[1], 6, `${counts}`);
+    assert.ok(counts[0] > 0 && counts[1] > 0, `${counts}`);
   });
 
   it('ends the connection of a controller that is revoked, or whose password is replaced, at SIGHUP', async () => {

@@ -118,6 +118,12 @@ export class MosquittoBroker {
     }
   }
 
+  /** Clears what it printed. */
+  forget(): void {
+    this.output = '';
+    this.looked = 0;
+  }
+
   /** Has it read its files anew, as after `npm run provision`. */
   reload(): void {
     this.child?.kill('SIGHUP');

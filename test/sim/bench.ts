@@ -4,7 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
-import type { Board } from '../../firmware/board.ts';
+import type { Board, Site } from '../../firmware/board.ts';
 import { type Broker, openBroker } from '../../gateway/broker.ts';
 import type { GatewayOptions } from '../../gateway/main.ts';
 import { World } from '../../sim/clock.ts';
@@ -27,6 +27,10 @@ export interface BenchOptions {
   lamps?: ControllerOptions['lamp'][];
   /** Poles that tell each other of presence. */
   group?: string;
+  /** What a pole was told at its installation; absent: its key, its group, and where the broker is. */
+  site?(id: string): Site;
+  /** The poles' way out to the network. */
+  dial?: ControllerOptions['dial'];
   /** The broker is a process of its own, as far as the gateway can tell, and the gateway keeps its data: it may restart. */
   apart?: boolean;
   gateway?: Partial<GatewayOptions>;
@@ -64,8 +68,8 @@ export class Bench {
     options.boards.forEach((board, index) => {
       const id = `pole-${index + 1}`;
       const lamp = options.lamps?.[index];
-      const site = { host: '127.0.0.1', port, group: options.group, key: siteKey(id) };
-      bench.poles.push(openController({ world, id, board, site, seed: index, mains, lamp }));
+      const site = options.site?.(id) ?? { host: '127.0.0.1', port, group: options.group, key: siteKey(id) };
+      bench.poles.push(openController({ world, id, board, site, seed: index, mains, lamp, dial: options.dial }));
     });
     return bench;
   }

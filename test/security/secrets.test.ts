@@ -1,0 +1,127 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { connectAsync } from 'mqtt';
+import { loadBoard } from '../../scripts/board-config.mjs';
+import { run as flash } from '../../scripts/flash/command.mjs';
+import { run as provision } from '../../scripts/provision/command.mjs';
+import { freePort } from '../free-port.ts';
+import { Bench, toLevel } from '../sim/bench.ts';
+
+const PASSPHRASE = 'the passphrase of the street';
+
+/** Everything that may be seen by others than its owner is searched for the secrets of provisioned controllers. */
+describe('the secrets of provisioned controllers', function () {
+  this.timeout(20000);
+  const root = mkdtempSync(join(tmpdir(), 'secrets-'));
+  const directory = join(root, 'credentials');
+  const data = join(root, 'data');
+  const site = (id: string) => JSON.parse(readFileSync(join(directory, 'sites', `${id}.json`), 'utf8'));
+  /** By name: what is searched, as bytes in Latin-1. */
+  const seen = new Map<string, string>();
+  const see = (name: string, text: string) => seen.set(name, `${seen.get(name) ?? ''}${text}\n`);
+  const written = (name: string) => ({ write: (text: string) => see(name, text) });
+  let bench: Bench;
+
+  before(async () => {
+    const port = await freePort();
+    const common = join(root, 'common.json');
+    writeFileSync(
+      common,
+      JSON.stringify({ host: '127.0.0.1', port, ssid: 'street', passphrase: PASSPHRASE, group: 'elm' }),
+    );
+    const words = ['--directory', directory, '--site', common, '--id', 'pole-1', '--id', 'pole-2'];
+    const output = { stdout: written('provision'), stderr: written('provision') };
+    assert.equal(provision(words, output), 0);
+    assert.equal(provision(words, output), 1);
+    assert.equal(provision([...words, '--replace', '--id', 'pole 3'], output), 1);
+
+    const board = await loadBoard('street');
+    const dataDirectory = data;
+    const keysFile = join(directory, 'controllers.json');
+    const gateway = { brokerHost: '0.0.0.0', brokerPort: port, keysFile, dataDirectory };
+    bench = await Bench.open({ boards: [board, board], site: (id) => ({ ...site(id), window: 1 }), gateway });
+  });
+  after(async () => {
+    await bench?.close();
+    rmSync(root, { recursive: true });
+  });
+
+  /** @returns every secret in every spelling, by name */
+  function secrets(): [string, string][] {
+    const found: [string, string][] = [['passphrase', PASSPHRASE]];
+    found.push(['password of the gateway', readFileSync(join(directory, 'gateway.password'), 'utf8').trim()]);
+    for (const id of ['pole-1', 'pole-2']) {
+      const { key, password, console } = site(id);
+      const bytes = Buffer.from(key, 'base64url');
+      for (const spelling of [key, bytes.toString('base64'), bytes.toString('hex'), bytes.toString('latin1')]) {
+        found.push([`key of ${id}`, spelling], [`key of ${id}`, spelling.toUpperCase()]);
+      }
+      found.push([`password of ${id}`, password], [`console of ${id}`, console]);
+    }
+    return found;
+  }
+
+  it('are in no log, answer, message, record or output of a command', async () => {
+    const { rig } = bench;
+    const { fleet } = rig.gateway;
+    await bench.ready();
+    // What is said between both sides, by the gateway's own account: it may hear everything.
+    const account = { username: 'pole-2', password: site('pole-1').password, clientId: 'pole-2' };
+    const url = `mqtt://127.0.0.1:${rig.gateway.brokerPort}`;
+    for (let i = 0; i < 6; i++) await assert.rejects(connectAsync(url, { ...account, reconnectPeriod: 0 }));
+    await bench.override(1, toLevel(40, { cmsRefId: 'x' }));
+    await bench.run(120_000, 500);
+    assert.equal(fleet.controllers.get('pole-1')?.state?.level, 40);
+
+    for (const { firmware, sim } of bench.poles) {
+      see('status', firmware?.status() ?? '');
+      // The firmware's own settings, apart from the site record.
+      for (const key of sim.storage.keys()) see('storage', Buffer.from(sim.storage.read(key) ?? []).toString('latin1'));
+    }
+    const { address } = bench;
+    const paths = [
+      '/devices',
+      '/services',
+      '/groups',
+      '/devices/none',
+      '/nothing',
+      `/devices/${await address.call(bench, 1)}`,
+    ];
+    for (const path of paths) see('answers', (await rig.call('GET', path, { bad: true })).text);
+    const { password, key } = site('pole-1');
+    const faulty = { raw: `{"password":"${password.slice(0, 8)}`, bad: true };
+    see('answers', (await rig.call('POST', '/override-commands', faulty)).text);
+    for (const path of ['/metrics', '/health', '/debug', '/talq/gateway', '/']) {
+      see('other paths', (await rig.send('GET', path, {})).text);
+    }
+    see('controllers', JSON.stringify([...fleet.controllers.values()]));
+    see('log', rig.log.join('\n'));
+    for (const name of readdirSync(data)) see(`record ${name}`, readFileSync(join(data, name), 'latin1'));
+
+    const record = join(directory, 'sites', 'pole-1.json');
+    const output = { stdout: written('flash'), stderr: written('flash') };
+    const made = Buffer.from('global.rvb={};');
+    writeFileSync(join(root, 'street.js'), made);
+    writeFileSync(
+      join(root, 'street.json'),
+      JSON.stringify({ board: 'street', interpreter: 'LINUX', bytes: made.length }),
+    );
+    const words = ['--board', 'street', '--dist', root, '--port', '/dev/null', '--site'];
+    assert.equal(await flash([...words, record], output), 1);
+    const broken = join(root, 'broken.json');
+    for (const text of [`{"key":"${key}"`, JSON.stringify({ ...site('pole-1'), port: key, more: password })]) {
+      writeFileSync(broken, text);
+      assert.equal(await flash([...words, broken], output), 1);
+    }
+
+    const names = ['answers', 'controllers', 'flash', 'log', 'other paths', 'provision', 'status', 'storage'];
+    for (const name of names) assert.ok((seen.get(name) ?? '').length > 10, `${name} was looked at`);
+    assert.ok([...seen.keys()].some((name) => name.startsWith('record gateway.db')));
+    assert.match(seen.get('log') ?? '', /pole-2: too many wrong passwords/);
+    for (const [where, text] of seen) {
+      for (const [what, secret] of secrets()) assert.ok(!text.includes(secret), `the ${what} is in ${where}`);
+    }
+  });
+});
