@@ -129,6 +129,7 @@ async function lead(options: GatewayOptions, place?: Place): Promise<Gateway> {
     await groups.load();
     const reach = new Reach(model, groups, fleet, groupKeys, store, log);
     await reach.load();
+    (keyFile?.keys ?? options.keys)?.onChange((ids) => reach.distrust(ids));
     const types = new TypeLibrary(model, store, () => model.ownTypes.list(), log);
     await types.load();
     const timetables = new Timetables(model, library, fleet, clock, dayOffset, log);

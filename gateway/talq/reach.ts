@@ -76,6 +76,13 @@ export class Reach {
     return found.filter((number) => !strange.has(number));
   }
 
+  /** Somebody else may know what these controllers know: their groups get other keys. */
+  distrust(ids: readonly string[]): void {
+    const numbers = new Set(ids.flatMap((id) => [...(this.held.get(id) ?? []), ...(this.wanted.get(id) ?? [])]));
+    for (const number of numbers) this.keys.renew(number);
+    if (numbers.size > 0) this.soon();
+  }
+
   /** It says what it listens to; others may have told it. */
   private born({ id, birth }: Controller): void {
     this.generations.set(id, birth.generations ?? []);
@@ -160,6 +167,9 @@ export class Reach {
       this.hold(id, wanted);
       this.saveHeld(id);
       this.generations.set(id, generations);
+      // Meanwhile a key may have been renewed.
+      const controller = this.fleet.controllers.get(id);
+      if (controller) this.bring(controller);
     });
   }
 
