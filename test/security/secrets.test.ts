@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,6 +8,7 @@ import { loadBoard } from '../../scripts/board-config.mjs';
 import { run as flash } from '../../scripts/flash/command.mjs';
 import { run as provision } from '../../scripts/provision/command.mjs';
 import { freePort } from '../free-port.ts';
+import { CMS } from '../gateway/rig.ts';
 import { Bench, toLevel } from '../sim/bench.ts';
 
 const PASSPHRASE = 'the passphrase of the street';
@@ -80,19 +82,15 @@ describe('the secrets of provisioned controllers', function () {
       // The firmware's own settings, apart from the site record.
       for (const key of sim.storage.keys()) see('storage', Buffer.from(sim.storage.read(key) ?? []).toString('latin1'));
     }
-    const { address } = bench;
-    const paths = [
-      '/devices',
-      '/services',
-      '/groups',
-      '/devices/none',
-      '/nothing',
-      `/devices/${await address.call(bench, 1)}`,
-    ];
-    for (const path of paths) see('answers', (await rig.call('GET', path, { bad: true })).text);
+    const headers = { 'talq-api-version': '2.7.1', 'content-type': 'application/json' };
+    const ask = async (method: string, path: string, body?: string) => {
+      const query = `clientAddress=${CMS}&talqRequestId=${randomUUID()}`;
+      see('answers', (await rig.send(method, `/talq/gateway${path}?${query}`, headers, body)).text);
+    };
+    const lamp = `/devices/${await bench.address(1)}`;
+    for (const path of ['/devices', '/services', '/groups', '/devices/none', '/nothing', lamp]) await ask('GET', path);
     const { password, key } = site('pole-1');
-    const faulty = { raw: `{"password":"${password.slice(0, 8)}`, bad: true };
-    see('answers', (await rig.call('POST', '/override-commands', faulty)).text);
+    await ask('POST', '/override-commands', `{"password":"${password.slice(0, 8)}`);
     for (const path of ['/metrics', '/health', '/debug', '/talq/gateway', '/']) {
       see('other paths', (await rig.send('GET', path, {})).text);
     }
