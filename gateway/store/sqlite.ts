@@ -32,6 +32,8 @@ const MIGRATIONS = [
 /** Arrivals that are dropped in one transaction. */
 const MOST_TRIMMED = 5000;
 
+/** Name of the file in the data directory. */
+export const FILE = 'gateway.db';
 /** Tells this program's files from other SQLite files: 'Rvbr'. */
 const APPLICATION = 0x52766272;
 
@@ -42,7 +44,7 @@ const APPLICATION = 0x52766272;
  */
 export async function openSqliteStore(directory: string): Promise<Store> {
   await mkdir(directory, { recursive: true });
-  const path = join(directory, 'gateway.db');
+  const path = join(directory, FILE);
   const lock = hold(directory);
   let file: Sqlite.Database | undefined;
   try {
@@ -58,7 +60,7 @@ export async function openSqliteStore(directory: string): Promise<Store> {
 }
 
 /** Two gateways on one file would overwrite each other's records. The lock ends with its process, however that ends. */
-function hold(directory: string): Sqlite.Database {
+export function hold(directory: string): Sqlite.Database {
   const lock = new Sqlite(join(directory, 'gateway.lock'), { timeout: 0 });
   try {
     lock.exec('BEGIN EXCLUSIVE');
@@ -70,8 +72,8 @@ function hold(directory: string): Sqlite.Database {
   }
 }
 
-/** Checks the file, and brings its schema up to date. */
-function prepare(file: Sqlite.Database, path: string): void {
+/** @returns the version of the file's schema. Throws when the file is another program's or a newer one's. */
+function versionOf(file: Sqlite.Database, path: string): number {
   const number = (pragma: string): number => Number(file.pragma(pragma, { simple: true }));
   const version = number('user_version');
   const application = number('application_id');
@@ -80,6 +82,31 @@ function prepare(file: Sqlite.Database, path: string): void {
     throw new Error(`${path} belongs to another program: choose another directory`);
   }
   if (version > MIGRATIONS.length) throw newer(path, version, MIGRATIONS.length);
+  return version;
+}
+
+/** Checks every page of a file that nobody writes. @returns what it holds. Throws with a message for the operator */
+export function checkFile(path: string): { records: number; entries: number } {
+  let file: Sqlite.Database | undefined;
+  try {
+    file = new Sqlite(path, { readonly: true, fileMustExist: true });
+    if (versionOf(file, path) === 0) throw new Error(`${path} holds nothing`);
+    const fault = file.pragma('integrity_check(1)', { simple: true });
+    if (fault !== 'ok') throw new Error(`${path} is damaged: ${String(fault).replace(/\s+/g, ' ')}`);
+    const count = (table: string): number => Number(file?.prepare(`SELECT count(*) FROM ${table}`).pluck().get());
+    return { records: count('records'), entries: count('log') };
+  } catch (error) {
+    const { code, message } = error as Error & { code?: string };
+    if (code?.startsWith('SQLITE_')) throw new Error(`${path} is damaged or no SQLite file: ${message}`);
+    throw error;
+  } finally {
+    file?.close();
+  }
+}
+
+/** Checks the file, and brings its schema up to date. */
+function prepare(file: Sqlite.Database, path: string): void {
+  const version = versionOf(file, path);
   const fault = file.pragma('quick_check(1)', { simple: true });
   if (fault !== 'ok') throw damaged(path, String(fault));
   file.pragma('journal_mode = WAL');

@@ -79,6 +79,11 @@ export class PostgresServer {
     this.run('pg_ctl', ['-D', join(this.directory, 'data'), '-m', 'immediate', '-w', 'stop']);
   }
 
+  /** @returns the path of one of its programs. */
+  program(name: string): string {
+    return join(this.programs, name);
+  }
+
   /** @returns the URL of a fresh database. */
   async create(options = ''): Promise<string> {
     const name = `test_${++this.count}`;
