@@ -4,10 +4,12 @@ import { Duplex } from 'node:stream';
 import { Aedes, type AuthenticateError, type Client } from 'aedes';
 import { connect } from 'mqtt';
 import type { Admission, Guard, Refusal } from './keys/guard.ts';
-import { complainer } from './log.ts';
+import { complainer, type Level, type Log } from './log.ts';
 
 /** Bytes of the longest MQTT packet accepted; ours stay below 1,000. */
 export const LONGEST_PACKET = 16384;
+/** ms of real time for the last words to the broker. */
+const GOODBYE = 1000;
 /** Connections at once. */
 const MOST_CLIENTS = 10000;
 
@@ -22,12 +24,7 @@ export interface Broker {
  * @param options port 0: any free one; guard: who gets in, absent: whoever reaches `host`
  * @returns when it listens; rejects with a message that names an occupied port
  */
-export async function openBroker(options: {
-  host: string;
-  port: number;
-  guard?: Guard;
-  log(line: string): void;
-}): Promise<Broker> {
+export async function openBroker(options: { host: string; port: number; guard?: Guard; log: Log }): Promise<Broker> {
   const aedes = await Aedes.createBroker({
     maxClientsIdLength: 64,
     maxTopicLevels: 8,
@@ -100,6 +97,8 @@ function protect(aedes: Aedes, guard: Guard): void {
 export interface BrokerClient {
   /** Sends one message; while the broker is away it is lost, the fleet repeats what matters. */
   publish(topic: string, payload: Buffer, qos: 0 | 1, retain?: boolean): void;
+  /** Whether the broker is there. */
+  readonly connected: boolean;
   /** Resolves when the subscriptions hold for the first time. */
   readonly ready: Promise<void>;
   close(): Promise<void>;
@@ -118,7 +117,7 @@ export function connectBroker(options: {
   subscriptions: string[];
   onMessage(topic: string, payload: Uint8Array, retained: boolean): void;
   onLost(): void;
-  log(line: string): void;
+  log: Log;
 }): BrokerClient {
   const name = options.url.replace(/\/\/[^@/]*@/, '//');
   const { username, password, ca } = options;
@@ -133,9 +132,10 @@ export function connectBroker(options: {
     connectTimeout: 10000,
     queueQoSZero: false,
   });
+  let closed = false;
   let said = '';
-  const say = (line: string): void => {
-    if (line !== said) options.log(line);
+  const say = (line: string, level: Level = 'warning'): void => {
+    if (line !== said) options.log(line, level);
     said = line;
   };
   const ready = new Promise<void>((resolve) => {
@@ -144,11 +144,8 @@ export function connectBroker(options: {
       (client.stream as Partial<Socket>).setNoDelay?.(true);
       client.subscribe(options.subscriptions, { qos: 1 }, (error, granted) => {
         const refused = granted?.some((grant) => grant.qos > 1);
-        say(
-          error || refused
-            ? `broker ${name} refuses the subscriptions: ${error?.message ?? 'no permission'}`
-            : `broker ${name} connected`,
-        );
+        if (error || refused) say(`broker ${name} refuses the subscriptions: ${error?.message ?? 'no permission'}`);
+        else say(`broker ${name} connected`, 'info');
         if (!error && !refused) resolve();
       });
     });
@@ -166,10 +163,22 @@ export function connectBroker(options: {
       // Not queued while offline: an old order would reach the lamp late and out of turn.
       if (client.connected) client.publish(topic, payload, { qos, retain });
     },
+    get connected() {
+      return client.connected && !closed;
+    },
     ready,
     close: async () => {
       client.removeAllListeners('close');
-      await client.endAsync(true);
+      client.removeAllListeners('message');
+      // With DISCONNECT, so that the broker knows that this is no loss; one that does not listen is not waited for.
+      let timer: NodeJS.Timeout | undefined;
+      const patience = new Promise((resolve) => {
+        timer = setTimeout(resolve, GOODBYE);
+      });
+      await Promise.race([client.endAsync(false), patience]);
+      clearTimeout(timer);
+      client.stream?.destroy();
+      closed = true;
     },
   };
 }

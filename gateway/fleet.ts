@@ -1,4 +1,5 @@
 /** The controllers in the field: who is there, what they last said, and the commands on their way. */
+
 import {
   AckCode,
   COMMAND_GROUP_ROOT,
@@ -13,6 +14,7 @@ import {
 } from '../firmware/link/messages.ts';
 import type { Clock } from './clock.ts';
 import { type Condition, Conditions } from './conditions.ts';
+import type { Log } from './log.ts';
 import { Once, type Seen } from './once.ts';
 import { decodeSamples } from './samples.ts';
 import type { Content, Wrap } from './seal.ts';
@@ -175,6 +177,8 @@ export class Fleet {
   readonly controllers = new Map<string, Controller>();
   /** Messages dropped because they could not be understood. */
   dropped = 0;
+  /** Commands that have ended, by how. */
+  readonly outcomes: Record<Outcome, number> = { done: 0, refused: 0, tooLarge: 0, expired: 0, superseded: 0 };
   /** Keeps records until they are taken; without anybody who does, they are taken as they come. */
   keep: (arrivals: Arrival[]) => void = (arrivals) => this.takeRecords(arrivals);
   /** Another board has taken a controller's place, or the controller is gone: names of its records begin anew. */
@@ -199,11 +203,18 @@ export class Fleet {
   constructor(
     private readonly clock: Clock,
     private readonly publish: (topic: string, content: Content, qos: 0 | 1, retain?: boolean) => void,
-    private readonly log: (line: string) => void,
+    private readonly log: Log,
   ) {
     // Numbers go on from the time, so that they stay new after a restart without being stored.
     this.number = Math.floor(clock.now() / 1000) % 4294967296;
     this.keepGaps();
+  }
+
+  /** Commands that are on their way, or wait for their controller. */
+  get waiting(): number {
+    let count = 0;
+    for (const queue of this.pending.values()) count += queue.length;
+    return count;
   }
 
   /** Calls `listener` after every change. @returns a function that ends it */
@@ -359,7 +370,8 @@ export class Fleet {
       this.complaintsSince = now;
       this.complaints = 0;
     }
-    if (this.complaints++ < MOST_COMPLAINTS) this.log(`dropped a message on ${JSON.stringify(topic)}: ${reason}`);
+    if (this.complaints++ < MOST_COMPLAINTS)
+      this.log(`dropped a message on ${JSON.stringify(topic)}: ${reason}`, 'warning');
   }
 
   /** Of a controller that is not known; that one that was forgotten goes on talking is no riddle. */
@@ -488,7 +500,7 @@ export class Fleet {
       const before = counters?.values[counter] ?? null;
       if (value === null || before === null || value >= before || counter === Counter.Source || set?.has(counter))
         return;
-      this.log(`${id} has counter ${counter} at ${value}, after ${before}, and nobody has set it`);
+      this.log(`${id} has counter ${counter} at ${value}, after ${before}, and nobody has set it`, 'warning');
     });
     this.presets.delete(id);
     controller.counters = { values, time };
@@ -529,7 +541,10 @@ export class Fleet {
         else for (const { content } of some) this.record(topic, controller, content);
       } catch (error) {
         // They will not get better, and behind them others wait.
-        this.log(`a fault of this program with records of ${id}, which are passed over: ${(error as Error).stack}`);
+        this.log(
+          `a fault of this program with records of ${id}, which are passed over: ${(error as Error).stack}`,
+          'error',
+        );
       }
     }
   }
@@ -624,7 +639,7 @@ export class Fleet {
     const more = count - (dropped?.epoch === epoch ? dropped.count : 0);
     gap.dropped = { epoch, count };
     gap.told += more;
-    this.log(`${id} has dropped ${more} ${nameOf(kind)} for want of room, before the gateway had them`);
+    this.log(`${id} has dropped ${more} ${nameOf(kind)} for want of room, before the gateway had them`, 'warning');
   }
 
   private keepGaps(): void {
@@ -641,7 +656,10 @@ export class Fleet {
     const count = gap.missing - gap.told;
     if (count <= 0 || this.clock.now() - gap.since < GAP_TIME) return;
     gap.told = gap.missing;
-    this.log(`${controller.id} has told later ${nameOf(kind)}, and ${count} before them have not come for a day`);
+    this.log(
+      `${controller.id} has told later ${nameOf(kind)}, and ${count} before them have not come for a day`,
+      'warning',
+    );
     for (const listener of [...this.gapListeners]) listener(controller, kind, count);
   }
 
@@ -721,6 +739,7 @@ export class Fleet {
     const rest = (this.pending.get(id) ?? []).filter((entry) => entry !== pending);
     if (rest.length > 0) this.pending.set(id, rest);
     else this.pending.delete(id);
+    this.outcomes[outcome]++;
     pending.settle(outcome);
   }
 

@@ -6,7 +6,7 @@ import { createServer, type RequestListener, type Server, type ServerOptions } f
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
-import { complainer } from './log.ts';
+import { complainer, type Log } from './log.ts';
 import { isRevoked } from './tls/client-certificate.ts';
 import type { Keys } from './tls/keys.ts';
 import type { Revocations } from './tls/revocations.ts';
@@ -39,12 +39,7 @@ export interface Tls {
   anyClient: boolean;
 }
 
-export function openServer(
-  handler: RequestListener,
-  tls: Tls | undefined,
-  log: (line: string) => void,
-  times = TIMES,
-): Server {
+export function openServer(handler: RequestListener, tls: Tls | undefined, log: Log, times = TIMES): Server {
   const options: ServerOptions = {
     headersTimeout: times.headers,
     requestTimeout: times.request,
@@ -91,7 +86,7 @@ function openTlsServer(
   options: ServerOptions,
   handler: RequestListener,
   { keys, revocations, anyClient }: Tls,
-  complain: (line: string) => void,
+  complain: Log,
   times: typeof TIMES,
 ): TlsServer {
   const security = { requestCert: true, rejectUnauthorized: !anyClient, handshakeTimeout: times.handshake };

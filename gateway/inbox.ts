@@ -3,9 +3,11 @@
  * from there once each, in the order in which it was kept. Whatever is recorded of it is in one transaction with the note
  * of how far that has come, so that a crash at any instant neither loses nor doubles anything.
  */
+
 import { Leaf, TOPIC_ROOT } from '../firmware/link/messages.ts';
 import type { Clock } from './clock.ts';
 import type { Fleet } from './fleet.ts';
+import type { Log } from './log.ts';
 import type { Arrival, Store } from './store/store.ts';
 import { encodeGot } from './wire.ts';
 
@@ -35,7 +37,7 @@ export interface InboxOptions {
   most?: number;
   /** Other gateways keep records in this store too. */
   shared?: boolean;
-  log(line: string): void;
+  log: Log;
 }
 
 export class Inbox {
@@ -172,7 +174,7 @@ export class Inbox {
 
   /** A line when it begins to fail; controllers repeat what was not kept. */
   private complain({ message }: Error): void {
-    if (!this.failing) this.options.log(`cannot keep what controllers tell: ${message}`);
+    if (!this.failing) this.options.log(`cannot keep what controllers tell: ${message}`, 'error');
     this.failing = true;
   }
 }

@@ -2,8 +2,10 @@
  * The part of the durable load that each of several gateways takes: events and samples from the broker into the database.
  * Whoever leads takes them from there, and tells the controllers.
  */
+
 import { Leaf, RecordKind, TOPIC_ROOT } from '../firmware/link/messages.ts';
 import { ID } from './fleet.ts';
+import type { Log } from './log.ts';
 import type { Reader } from './seal.ts';
 import type { Store } from './store/store.ts';
 import { splitBatch, splitEvents } from './wire.ts';
@@ -26,7 +28,7 @@ export class Intake {
     private readonly store: Store,
     private readonly reader: Reader,
     private readonly now: () => number,
-    private readonly log: (line: string) => void,
+    private readonly log: Log,
   ) {}
 
   /** Takes one message from the broker. What is not kept nobody is told of: the controller sends it again. */

@@ -19,8 +19,11 @@ import type { ControllerKeys } from './keys/controller-keys.ts';
 import { GroupKeys } from './keys/group-keys.ts';
 import { Guard } from './keys/guard.ts';
 import { KeyFile } from './keys/key-file.ts';
-import { safeLog } from './log.ts';
+import { type Log, openLog, safeLog } from './log.ts';
 import { type Place, startMember } from './member.ts';
+import { runBackup } from './operate/backup.ts';
+import type { Subject } from './operate/metrics.ts';
+import { Operation } from './operate/operation.ts';
 import { type GatewayOptions, HELP, readOptions, type TlsFiles } from './options.ts';
 import { type KeyStore, Seals } from './seal.ts';
 import { openStore } from './store/open.ts';
@@ -50,6 +53,10 @@ import { Watch } from './talq/watch.ts';
 import { Keys } from './tls/keys.ts';
 import { Revocations } from './tls/revocations.ts';
 
+/** ms of real time: for requests in hand when the gateway ends, and for its end as a whole. */
+const REQUEST_TIME = 6000;
+const LONGEST_STOP = 10000;
+
 export type { GatewayOptions } from './options.ts';
 
 export interface Gateway {
@@ -57,6 +64,8 @@ export interface Gateway {
   readonly url: string;
   /** TCP port of the gateway's own broker; 0 with an external one. */
   readonly brokerPort: number;
+  /** TCP port of health and metrics; absent: there is none. */
+  readonly managementPort?: number;
   readonly fleet: Fleet;
   /** Looks at the time at once instead of within 100 ms; for whoever moves `now` by hand. */
   tick(): void;
@@ -65,16 +74,35 @@ export interface Gateway {
 
 /** Starts a gateway. Rejects with a message for the operator: an occupied port, an unsafe address, damaged data. */
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
+  const { managementPort, managementHost = '127.0.0.1' } = options;
+  if (managementPort === undefined) return start(options);
+  const operation = await Operation.open(version(), managementHost, managementPort);
+  try {
+    const gateway = await start(options, operation);
+    safeLog(options.log)(`health and metrics at http://${reachable(managementHost)}:${operation.port}`);
+    const close = async (): Promise<void> => {
+      operation.stopping();
+      await gateway.close().finally(() => operation.close());
+    };
+    return Object.create(gateway, { close: { value: close }, managementPort: { value: operation.port } });
+  } catch (error) {
+    await operation.close();
+    throw error;
+  }
+}
+
+async function start(options: GatewayOptions, operation?: Operation): Promise<Gateway> {
   const { database, store } = options;
   const log = safeLog(options.log);
-  if (database === undefined || store) return lead({ ...options, log });
+  if (database === undefined || store) return lead({ ...options, log }, undefined, operation);
   checkSafety(options.host ?? '127.0.0.1', options);
   const account = accountOf(options);
-  return startMember({ ...options, log, database }, account, (place) => lead({ ...options, log }, place));
+  const begin = (place: Place) => lead({ ...options, log }, place, operation);
+  return startMember({ ...options, log, database }, account, begin, operation);
 }
 
 /** @param place where it leads; absent: it is the only one on its store */
-async function lead(options: GatewayOptions, place?: Place): Promise<Gateway> {
+async function lead(options: GatewayOptions, place?: Place, operation?: Operation): Promise<Gateway> {
   const { host = '127.0.0.1', brokerHost = '127.0.0.1', timeZone = 'Etc/UTC', location, dayOffset = 12, log } = options;
   checkSafety(host, options);
   const zone = posixZone(timeZone);
@@ -90,6 +118,7 @@ async function lead(options: GatewayOptions, place?: Place): Promise<Gateway> {
   try {
     const store = place?.store ?? (await openStore(options, log));
     closers.push(() => store.close());
+    operation?.use(store);
     const clock = new Clock(options.now);
     closers.push(() => clock.close());
     const keyFile = options.keysFile === undefined ? undefined : new KeyFile(options.keysFile, log);
@@ -101,7 +130,10 @@ async function lead(options: GatewayOptions, place?: Place): Promise<Gateway> {
       : await openBroker({ host: brokerHost, port: options.brokerPort ?? 0, guard, log });
     if (broker) closers.push(() => broker.close());
     if (broker && guard) {
-      log(`MQTT broker at ${brokerHost}:${broker.port} asks for passwords, which travel in clear over plain MQTT`);
+      log(
+        `MQTT broker at ${brokerHost}:${broker.port} asks for passwords, which travel in clear over plain MQTT`,
+        'warning',
+      );
     }
 
     let client: BrokerClient | undefined;
@@ -236,6 +268,7 @@ async function lead(options: GatewayOptions, place?: Place): Promise<Gateway> {
       dayOffset,
       saved,
       longestBody,
+      observe: (...request) => operation?.metrics.request(...request),
       tls: server,
       leads,
       health: place?.health,
@@ -277,7 +310,10 @@ async function lead(options: GatewayOptions, place?: Place): Promise<Gateway> {
       subscriptions: place?.lease
         ? SUBSCRIPTIONS.filter((topic) => !SHARED.some((one) => one.endsWith(topic)))
         : SUBSCRIPTIONS,
-      onMessage: (topic, payload, retained) => seals.receive(topic, payload, retained),
+      onMessage: (topic, payload, retained) => {
+        operation?.metrics.message(topic);
+        seals.receive(topic, payload, retained);
+      },
       onLost: () => fleet.lose(),
       log,
     });
@@ -291,8 +327,22 @@ async function lead(options: GatewayOptions, place?: Place): Promise<Gateway> {
       closers.push(() => cms.close());
       cms.start();
     }
+    const subject: Subject = {
+      fleet,
+      refused: seals.refused,
+      connected: () => client?.connected ?? false,
+      cms: () => peers.connections.map(({ cmsUri, attaching }) => ({ uri: cmsUri, attached: !attaching })),
+      waiting: async () => {
+        const found = await loggers.waitingFor();
+        return new Map([...found].map(([owner, count]) => [peers.find(owner)?.cmsUri ?? 'none', count]));
+      },
+    };
+    if (operation) closers.push(operation.lead(subject));
+    // First of all: requests in hand are still answered, with everything that they need at work.
+    closers.push(() => finish(api, leads()));
     log(`TALQ 2.7.1 at ${url}${server ? '' : ' over plain HTTP, for a bench: nobody proves who they are'}`);
-    if (open) log('open test mode: no CMS, no bootstrap; any well-formed clientAddress counts as the one local CMS');
+    if (open)
+      log('open test mode: no CMS, no bootstrap; any well-formed clientAddress counts as the one local CMS', 'warning');
     return { url, brokerPort: broker?.port ?? 0, fleet, tick: () => clock.tick(), close };
   } catch (error) {
     await close();
@@ -302,6 +352,18 @@ async function lead(options: GatewayOptions, place?: Place): Promise<Gateway> {
 
 /** Nobody is believed. */
 const NO_KEYS: KeyStore = { find: () => undefined };
+
+/** Lets the API answer what it was asked, if it still can, and takes no more connections. */
+async function finish(api: ReturnType<typeof buildApi>, patient: boolean): Promise<void> {
+  const { server } = api;
+  if (!patient) server.closeAllConnections();
+  // A connection that is kept alive would be waited for.
+  const sweep = setInterval(() => server.closeIdleConnections(), 20);
+  const limit = setTimeout(() => server.closeAllConnections(), REQUEST_TIME);
+  await api.close();
+  clearInterval(sweep);
+  clearTimeout(limit);
+}
 
 const LOCAL = ['127.0.0.1', '::1', 'localhost'];
 
@@ -341,7 +403,7 @@ function guardOf(
 }
 
 /** Keys and revoked certificates of both directions. */
-function openTls(files: TlsFiles, store: Store, clock: Clock, log: (line: string) => void) {
+function openTls(files: TlsFiles, store: Store, clock: Clock, log: Log) {
   const revocations = new Revocations(store, clock, () => keys.authorities, log);
   const keys: Keys = new Keys(files, revocations, log);
   const checkServerIdentity = (host: string, certificate: PeerCertificate): Error | undefined => {
@@ -400,11 +462,22 @@ function version(): string {
   return JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')).version;
 }
 
-/** The command line. Exit code 2: a wrong flag; 1: it cannot start. */
-async function run(flags: string[]): Promise<void> {
+/**
+ * The command line. Exit code 2: a wrong flag; 1: it cannot start, or could not end in order; 0: it ended in order, at
+ * SIGTERM or SIGINT. A second signal ends it at once.
+ */
+async function run(words: string[]): Promise<void> {
   let options: ReturnType<typeof readOptions>;
   try {
-    options = readOptions(flags);
+    const done = runBackup(words);
+    if (done) {
+      await done.then(console.log, ({ message }) => {
+        console.error(message);
+        process.exitCode = 1;
+      });
+      return;
+    }
+    options = readOptions(words);
   } catch (error) {
     console.error(`${(error as Error).message.split('. To specify')[0]} (see --help)`);
     process.exitCode = 2;
@@ -414,17 +487,34 @@ async function run(flags: string[]): Promise<void> {
     process.stdout.write(HELP);
     return;
   }
+  const { logging, ...settings } = options;
+  const log = openLog(logging, console.log);
+  const complain = openLog(logging, console.error);
   try {
-    const gateway = await startGateway({ ...options, now: Date.now, log: (line) => console.log(line) });
-    const stop = (): void => {
-      gateway.close().then(() => process.exit(0));
+    const gateway = await startGateway({ ...settings, now: Date.now, log });
+    const fail = (reason: string): void => {
+      complain(reason, 'error');
+      process.exit(1);
     };
-    process.once('SIGINT', stop);
-    process.once('SIGTERM', stop);
+    const stop = (signal: NodeJS.Signals): void => {
+      log(`${signal}: ends when requests in hand are answered`);
+      for (const name of SIGNALS) process.removeListener(name, stop).once(name, () => process.exit(1));
+      setTimeout(() => fail(`could not end within ${LONGEST_STOP / 1000} s`), LONGEST_STOP).unref();
+      gateway.close().then(
+        () => {
+          log('ended');
+          process.exit(0);
+        },
+        ({ message }) => fail(`ended, but ${message}`),
+      );
+    };
+    for (const name of SIGNALS) process.on(name, stop);
   } catch (error) {
-    console.error((error as Error).message);
+    complain((error as Error).message, 'error');
     process.exitCode = 1;
   }
 }
+
+const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
 
 if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) void run(process.argv.slice(2));

@@ -11,6 +11,7 @@ import { toNotices } from './inbox.ts';
 import { Intake, SHARED } from './intake.ts';
 import { KeyFile } from './keys/key-file.ts';
 import type { Gateway } from './main.ts';
+import type { Operation } from './operate/operation.ts';
 import type { GatewayOptions } from './options.ts';
 import { Reader } from './seal.ts';
 import { Lease, RENEWAL } from './store/lease.ts';
@@ -38,12 +39,14 @@ export interface Place {
 /**
  * @param account at the broker
  * @param lead starts a leader
+ * @param operation sees whether it leads
  * @returns when it leads or follows. Rejects when it can do neither
  */
 export async function startMember(
   options: GatewayOptions & { database: string },
   account: Account,
   lead: (place: Place) => Promise<Gateway>,
+  operation?: Operation,
 ): Promise<Gateway> {
   const { host = '127.0.0.1', database, brokerUrl, tls, insecureHttp, log } = options;
   const owner = `${hostname()}/${process.pid}`;
@@ -64,6 +67,7 @@ export async function startMember(
     let said = '';
     const store = await openPostgresStore(database, log, { notice: shared ? toNotices : undefined });
     closers.push(() => store.close());
+    operation?.follow(store);
     const keyFile = options.keysFile === undefined ? undefined : new KeyFile(options.keysFile, log);
     closers.push(() => keyFile?.close());
     const keys = keyFile?.keys ?? options.keys ?? { find: () => undefined };
@@ -97,13 +101,14 @@ export async function startMember(
     };
     const end = async (): Promise<void> => {
       lease.heard = () => {};
-      const [ending, store] = [part, term];
+      const [ending, ours] = [part, term];
       part = undefined;
       term = undefined;
       // What it could not save belongs to whoever leads now.
-      await ending?.close().catch((error) => log(`ended as leader: ${error.message}`));
-      await store?.close().catch(() => {});
+      await ending?.close().catch((error) => log(`ended as leader: ${error.message}`, 'error'));
+      await ours?.close().catch(() => {});
       leading = false;
+      operation?.follow(store);
     };
 
     const holder = await lease.take(address);
@@ -130,7 +135,10 @@ export async function startMember(
         url: brokerUrl,
         ...account,
         subscriptions: SHARED,
-        onMessage: (topic, payload) => void intake.receive(topic, payload),
+        onMessage: (topic, payload) => {
+          operation?.metrics.message(topic);
+          void intake.receive(topic, payload);
+        },
         onLost: () => {},
         log,
       });

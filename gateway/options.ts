@@ -2,6 +2,7 @@
  * What an operator says: in a file, in environment variables, in flags. Later ones win, value by value; all three go
  * through one table and one schema, and every fault names where it was found.
  */
+
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { Ajv, type ErrorObject } from 'ajv';
@@ -9,6 +10,7 @@ import Type, { type Static } from 'typebox';
 import { KEPT_DAYS, MOST_KEPT } from './inbox.ts';
 import { GATEWAY_USER } from './keys/access.ts';
 import type { ControllerKeys } from './keys/controller-keys.ts';
+import { LEVELS, type Log, type LogOptions } from './log.ts';
 import type { StoreOptions } from './store/open.ts';
 import type { Place } from './talq/place.ts';
 import { LONGEST_BODY } from './talq/protocol.ts';
@@ -58,9 +60,13 @@ export interface GatewayOptions extends StoreOptions {
   /** Days for which what controllers told is kept, and how much of it at most. Absent: 90, 1,000,000 */
   recordDays?: number;
   records?: number;
+  /** TCP port for health and metrics; 0: any free one. Absent: none. */
+  managementPort?: number;
+  /** Address it listens on. Absent: 127.0.0.1 */
+  managementHost?: string;
   /** ms UTC; a bench passes its simulated time. */
   now(): number;
-  log(line: string): void;
+  log: Log;
 }
 
 /** One CMS that this gateway attaches itself to. */
@@ -114,6 +120,10 @@ const Settings = Type.Partial(
     logEntries: Type.Integer({ minimum: 1, maximum: 99999999 }),
     recordDays: Type.Integer({ minimum: 1, maximum: 9999 }),
     records: Type.Integer({ minimum: 1000, maximum: 999999999 }),
+    managementPort: Type.Integer({ minimum: 0, maximum: 65535 }),
+    managementHost: text('address on which health and metrics are'),
+    log: Type.Enum(['text', 'json']),
+    logLevel: Type.Enum(LEVELS),
     timeZone: text('IANA name or POSIX TZ string'),
     location: Type.Object(
       {
@@ -143,6 +153,7 @@ const plain =
   (
     key:
       | 'host'
+      | 'managementHost'
       | 'brokerHost'
       | 'brokerPassword'
       | 'brokerCa'
@@ -159,7 +170,7 @@ const plain =
 const tls = (key: 'certificate' | 'key' | 'ca' | 'crl') => (settings: Settings, given: string) => {
   settings.tls = { ...settings.tls, [key]: given };
 };
-const port = (key: 'port' | 'brokerPort') => (settings: Settings, given: string, name: string) => {
+const port = (key: 'port' | 'brokerPort' | 'managementPort') => (settings: Settings, given: string, name: string) => {
   if (!/^\d{1,5}$/.test(given) || Number(given) > 65535)
     throw new Error(`${name} wants a port of 0..65535, not ${given}`);
   settings[key] = Number(given);
@@ -168,6 +179,13 @@ const truth = (given: string, name: string): boolean => {
   if (!/^(true|false|1|0)$/.test(given)) throw new Error(`${name} wants true or false, not ${given}`);
   return given === 'true' || given === '1';
 };
+
+/** @returns the one of some words that was given */
+function choice<T extends string>(words: readonly T[], given: string, name: string): T {
+  const found = words.find((word) => word === given);
+  if (found === undefined) throw new Error(`${name} wants ${words.join(' or ')}, not ${given}`);
+  return found;
+}
 
 const OPTIONS: Option[] = [
   { flag: 'port', value: 'N', help: 'port of the TALQ API (8090)', set: port('port') },
@@ -303,6 +321,34 @@ const OPTIONS: Option[] = [
     },
   },
   {
+    flag: 'management-port',
+    value: 'N',
+    help: 'port for /health and, for Prometheus, /metrics (none)',
+    set: port('managementPort'),
+  },
+  {
+    flag: 'management-host',
+    value: 'ADDRESS',
+    help: 'address it listens on (127.0.0.1); nobody proves there who he is',
+    set: plain('managementHost'),
+  },
+  {
+    flag: 'log',
+    value: 'FORMAT',
+    help: 'text or json, one object a line (text)',
+    set: (settings, given, name) => {
+      settings.log = choice(['text', 'json'] as const, given, name);
+    },
+  },
+  {
+    flag: 'log-level',
+    value: 'LEVEL',
+    help: `least of ${LEVELS.join(', ')} that is written (info)`,
+    set: (settings, given, name) => {
+      settings.logLevel = choice(LEVELS, given, name);
+    },
+  },
+  {
     flag: 'data',
     value: 'DIRECTORY',
     help: 'where addresses, calendars and logs are kept, in a SQLite file; without it they are new at each start',
@@ -316,10 +362,14 @@ const OPTIONS: Option[] = [
   },
 ];
 
+/** Who is told what, of the command line alone. */
+export type CommandOptions = Omit<GatewayOptions, 'now' | 'log'> & { logging: LogOptions };
+
 const variableOf = (flag: string): string => `REVERBERE_${flag.toUpperCase().replaceAll('-', '_')}`;
 const COLUMN = 25;
 
 export const HELP = `Usage: npm run gateway -- [options]
+       npm run gateway -- backup|restore --help
 
 Serves streetlight controllers on MQTT as TALQ 2.7.1 devices to CMSs over HTTPS, both sides with certificates.
 
@@ -340,7 +390,7 @@ Time-outs and limits against peers that misbehave: gateway/deploy/README.md.
 export function readOptions(
   flags: string[],
   environment: Readonly<Record<string, string | undefined>> = process.env,
-): Omit<GatewayOptions, 'now' | 'log'> | 'help' {
+): CommandOptions | 'help' {
   const { values } = parseArgs({
     args: flags,
     options: {
@@ -387,7 +437,7 @@ function readSettings(path: string): Settings {
   throw new Error(`${path}: ${fault.instancePath || '/'} ${fault.message}${extra}`);
 }
 
-function toOptions(settings: Settings): Omit<GatewayOptions, 'now' | 'log'> {
+function toOptions({ log = 'text', logLevel = 'info', ...settings }: Settings): CommandOptions {
   const { broker, keys, data, cms = [], tls: files, port: number = 8090, brokerPort = 1883, ...rest } = settings;
   if (broker !== undefined && !/^mqtts?:\/\/./.test(broker)) {
     throw new Error(`--broker wants mqtt://host:port, not ${broker.replace(/\/\/[^@/]*@/, '//')}`);
@@ -405,6 +455,7 @@ function toOptions(settings: Settings): Omit<GatewayOptions, 'now' | 'log'> {
   if (rest.publicUri !== undefined) checkUri('--public-uri', rest.publicUri);
   return {
     ...rest,
+    logging: { format: log, level: logLevel },
     host: rest.host ?? '127.0.0.1',
     port: number,
     brokerPort,

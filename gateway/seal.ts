@@ -3,6 +3,7 @@
  * the fixed forms of PROTOCOL.md. It stands between the broker, whom nobody has to trust, and the fleet, which sees plain
  * messages of controllers that proved who they are, and in which boot.
  */
+
 import { randomInt, timingSafeEqual } from 'node:crypto';
 import { Header } from '@ldclabs/cose-ts/header';
 import { HMACKey } from '@ldclabs/cose-ts/hmac';
@@ -16,6 +17,7 @@ import { Mac0Message } from '@ldclabs/cose-ts/mac0';
 import { COMMAND_GROUP_ROOT, CommandKind, Leaf, TOPIC_ROOT } from '../firmware/link/messages.ts';
 import { ID } from './fleet.ts';
 import type { GroupKeys } from './keys/group-keys.ts';
+import type { Log } from './log.ts';
 import type { Store } from './store/store.ts';
 import { decodeAck, decodeBirth, encodeCommand, LONGEST_MESSAGE } from './wire.ts';
 
@@ -93,7 +95,7 @@ export interface SealsOptions {
   publish: Publish;
   /** Takes a message from the field, opened. */
   deliver(topic: string, payload: Uint8Array, retained: boolean): void;
-  log(line: string): void;
+  log: Log;
 }
 
 export class Seals {
@@ -284,7 +286,7 @@ export class Seals {
       this.lines = 0;
     }
     if (this.lines++ >= MOST_LINES) return;
-    this.options.log(`refused a message on ${JSON.stringify(topic.slice(0, 100))}: ${REASONS[reason]}`);
+    this.options.log(`refused a message on ${JSON.stringify(topic.slice(0, 100))}: ${REASONS[reason]}`, 'warning');
   }
 
   /** Refuses a message for now; a question is looked at again when the birth has come. */
@@ -312,7 +314,7 @@ export class Seals {
   private save(key: string, record: unknown): void {
     this.options.store
       .save(key, record)
-      .catch((error) => this.options.log(`cannot store what seals messages: ${(error as Error).message}`));
+      .catch((error) => this.options.log(`cannot store what seals messages: ${(error as Error).message}`, 'error'));
   }
 }
 

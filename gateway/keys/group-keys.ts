@@ -1,5 +1,7 @@
 /** The keys of groups, which all controllers of a group have: they seal the commands that go to it. */
+
 import { createHmac, randomBytes, randomInt } from 'node:crypto';
+import type { Log } from '../log.ts';
 import type { Store } from '../store/store.ts';
 import { KEY_LENGTH } from './controller-keys.ts';
 
@@ -16,7 +18,7 @@ export class GroupKeys {
 
   constructor(
     private readonly store: Store,
-    private readonly log: (line: string) => void,
+    private readonly log: Log,
   ) {}
 
   async load(): Promise<void> {
@@ -45,7 +47,7 @@ export class GroupKeys {
     const record = { generation, key: made.key.toString('base64url') };
     this.store
       .save(`${PREFIX}${group}`, record)
-      .catch((error) => this.log(`cannot store the key of group ${group}: ${(error as Error).message}`));
+      .catch((error) => this.log(`cannot store the key of group ${group}: ${(error as Error).message}`, 'error'));
     return made;
   }
 

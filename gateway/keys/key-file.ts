@@ -1,5 +1,7 @@
 /** The keys of controllers from their file, which provisioning may replace at any time. */
+
 import { statSync } from 'node:fs';
+import type { Log } from '../log.ts';
 import { ControllerKeys } from './controller-keys.ts';
 
 /** ms of real time between two looks at the file: so long a revoked controller may go on. */
@@ -14,7 +16,7 @@ export class KeyFile {
   /** Throws with the name of the file and what is wrong with it. */
   constructor(
     private readonly path: string,
-    private readonly log: (line: string) => void,
+    private readonly log: Log,
   ) {
     this.changed = this.stamp();
     this.keys = ControllerKeys.load(path);
@@ -31,7 +33,7 @@ export class KeyFile {
       this.keys.become(ControllerKeys.load(this.path));
       this.log(`keys of ${this.keys.size} controllers were read from ${this.path}`);
     } catch (error) {
-      this.log(`${(error as Error).message}; the keys before it stay in use`);
+      this.log(`${(error as Error).message}; the keys before it stay in use`, 'warning');
     }
   }
 

@@ -16,6 +16,8 @@ export interface Database {
   /** @returns the oldest entries of a logger. */
   entries(logger: string, limit: number): Promise<Row[]>;
   trim(logger: string, most: number): Promise<Dropped>;
+  /** @returns the number of entries of every logger that has any */
+  counts(): Promise<{ logger: string; count: number }[]>;
   /** Adds what is not there in one transaction. */
   arrive(arrivals: readonly Arrival[]): void | Promise<void>;
   arrived(after: number, limit: number): Promise<(Arrival & { sequence: number })[]>;
@@ -31,16 +33,20 @@ const fromColumn = (text: string): string => JSON.parse(`"${text}"`);
 export class DatabaseStore implements Store {
   readonly logs: Logs;
   readonly arrivals: Arrivals;
+  observe: Store['observe'] = () => {};
   private readonly commits: GroupCommit;
   private readonly gathered: Gathered<Arrival>;
   private closed = false;
 
   constructor(private readonly database: Database) {
-    this.commits = new GroupCommit((batch) => database.commit(batch));
+    this.commits = new GroupCommit((batch) => this.timed(() => database.commit(batch)));
     this.logs = new DatabaseLogs(database, this.commits);
-    const gathered = new Gathered<Arrival>((arrivals) => database.arrive(arrivals), MOST_WAITING);
+    const gathered = new Gathered<Arrival>((arrivals) => this.timed(() => database.arrive(arrivals)), MOST_WAITING);
     this.gathered = gathered;
     this.arrivals = {
+      get waiting() {
+        return gathered.waiting;
+      },
       add: (arrivals) => gathered.add(arrivals),
       after: (sequence, limit) => database.arrived(sequence, limit),
       trim: (upTo, before, most) => database.trimArrivals(upTo, before, most),
@@ -76,6 +82,17 @@ export class DatabaseStore implements Store {
       await this.commits.close();
     } finally {
       await this.database.close();
+    }
+  }
+
+  private async timed(work: () => void | Promise<void>): Promise<void> {
+    const begun = performance.now();
+    let failed = true;
+    try {
+      await work();
+      failed = false;
+    } finally {
+      this.observe((performance.now() - begun) / 1000, failed);
     }
   }
 
@@ -123,6 +140,11 @@ class DatabaseLogs implements Logs {
   async trim(logger: string, most: number): Promise<Dropped> {
     await this.settled();
     return this.database.trim(toColumn(logger), most);
+  }
+
+  async counts(): Promise<Map<string, number>> {
+    const rows = await this.database.counts();
+    return new Map(rows.map(({ logger, count }) => [fromColumn(logger), Number(count)]));
   }
 
   forget(logger: string): Promise<void> {

@@ -108,7 +108,8 @@ function merged(batches: Batch[]): Batch {
 export class Gathered<T> {
   private open: { items: T[]; done: Promise<void> } | undefined;
   private last: Promise<void> = Promise.resolve();
-  private waiting = 0;
+  /** Items that are not durable yet. */
+  waiting = 0;
 
   /**
    * @param commit does all of them in one transaction, in this order

@@ -3,7 +3,9 @@
  * puts off. Whoever writes as the leader does so in a transaction that touches the row under its token, so that one that was
  * paused and has been replaced meanwhile can change nothing any more.
  */
+
 import { Client, type PoolClient } from 'pg';
+import type { Log } from '../log.ts';
 
 /** ms that a lease lasts, between two renewals, and before its end at which the leader stops by itself. */
 export const LEASE = 6000;
@@ -37,7 +39,7 @@ export class Lease {
   constructor(
     private readonly url: string,
     private readonly owner: string,
-    private readonly log: (line: string) => void,
+    private readonly log: Log,
   ) {}
 
   /** Whether this gateway leads, as far as it can know without asking. */

@@ -5,6 +5,7 @@ import type { Arrival, Arrivals, Dropped, Json, LogEntry, Logs, Store } from './
 export class MemoryStore implements Store {
   readonly logs: Logs = new MemoryLogs();
   readonly arrivals: Arrivals = new MemoryArrivals();
+  observe: Store['observe'] = () => {};
   /** As text, so that nobody can change a record that was saved. */
   private readonly records = new Map<string, string>();
 
@@ -62,6 +63,10 @@ class MemoryLogs implements Logs {
     return { attributes: attributes.length, events: events.length };
   }
 
+  async counts(): Promise<Map<string, number>> {
+    return new Map([...this.entries].map(([logger, { length }]) => [logger, length]));
+  }
+
   async forget(logger: string): Promise<void> {
     this.entries.delete(logger);
   }
@@ -78,6 +83,7 @@ class MemoryLogs implements Logs {
 }
 
 class MemoryArrivals implements Arrivals {
+  readonly waiting = 0;
   private kept: (Arrival & { sequence: number })[] = [];
   private readonly names = new Set<string>();
   private sequence = 0;

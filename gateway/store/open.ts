@@ -1,7 +1,9 @@
 /** Opens the store that the operator has chosen, and takes over what earlier versions kept. */
+
 import { createHash } from 'node:crypto';
 import { readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Log } from '../log.ts';
 import { damaged } from './database.ts';
 import { MemoryStore } from './memory.ts';
 import { openPostgresStore } from './postgres.ts';
@@ -18,7 +20,7 @@ export interface StoreOptions {
 }
 
 /** @returns the store. Rejects with a message for the operator. */
-export async function openStore(options: StoreOptions, log: (line: string) => void): Promise<Store> {
+export async function openStore(options: StoreOptions, log: Log): Promise<Store> {
   const { dataDirectory, database } = options;
   if (options.store) return options.store;
   if (database === undefined && dataDirectory === undefined) return new MemoryStore();
@@ -37,7 +39,7 @@ const FORMAT = 1;
 const DONE = 'taken-over/gateway.json';
 
 /** Saves the records of that file, once, and puts it aside; the record under `DONE` tells of an interruption in between. */
-async function takeOver(path: string, store: Store, log: (line: string) => void): Promise<void> {
+async function takeOver(path: string, store: Store, log: Log): Promise<void> {
   let text: string;
   try {
     text = await readFile(path, 'utf8');

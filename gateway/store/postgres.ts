@@ -1,5 +1,7 @@
 /** A store in a PostgreSQL database: for backups, replication and operation as a site has them already. */
+
 import { Pool, type PoolClient } from 'pg';
+import type { Log } from '../log.ts';
 import { type Database, DatabaseStore, newer } from './database.ts';
 import type { Batch, LogChange, Row } from './group-commit.ts';
 import { CHANNEL, type Lease } from './lease.ts';
@@ -62,11 +64,7 @@ const IDLE_TIME = 4000;
  * @param url postgres://user:password@host:port/database
  * @returns the store. Rejects with a message for the operator when the database cannot be used.
  */
-export async function openPostgresStore(
-  url: string,
-  log: (line: string) => void,
-  sharing: Sharing = {},
-): Promise<Store> {
+export async function openPostgresStore(url: string, log: Log, sharing: Sharing = {}): Promise<Store> {
   const name = nameOf(url);
   const pool = new Pool({
     connectionString: url,
@@ -198,6 +196,10 @@ class PostgresDatabase implements Database {
       for (const text of this.sharing.notice?.(arrivals) ?? [])
         await client.query('SELECT pg_notify($1, $2)', [CHANNEL, text]);
     });
+  }
+
+  async counts(): Promise<{ logger: string; count: number }[]> {
+    return (await this.pool.query('SELECT logger, count(*) AS count FROM reverbere_log GROUP BY logger')).rows;
   }
 
   async arrived(after: number, limit: number): Promise<(Arrival & { sequence: number })[]> {

@@ -187,6 +187,11 @@ class SqliteDatabase implements Database {
     return all.immediate();
   }
 
+  async counts(): Promise<{ logger: string; count: number }[]> {
+    const select = 'SELECT logger, count(*) AS count FROM log GROUP BY logger';
+    return this.file.prepare<[], { logger: string; count: number }>(select).all();
+  }
+
   async arrived(after: number, limit: number): Promise<(Arrival & { sequence: number })[]> {
     const select = 'SELECT * FROM arrivals WHERE sequence > ? ORDER BY sequence LIMIT ?';
     return this.file.prepare<number[], Arrival & { sequence: number }>(select).all(after, limit);

@@ -25,6 +25,8 @@ export interface Store {
   flush(): Promise<void>;
   readonly logs: Logs;
   readonly arrivals: Arrivals;
+  /** Told of each transaction: how long it took, and whether it failed. */
+  observe: (seconds: number, failed: boolean) => void;
   /** Resolves when all that was asked for is done, and nothing is open any more. Rejects when a record could not be saved. */
   close(): Promise<void>;
 }
@@ -57,6 +59,8 @@ export interface Logs {
    * @returns how many were dropped of each kind
    */
   trim(logger: string, most: number): Promise<Dropped>;
+  /** @returns how many entries each logger has that has any */
+  counts(): Promise<Map<string, number>>;
   /** The logger is gone, and its log with it. */
   forget(logger: string): Promise<void>;
 }
@@ -81,6 +85,8 @@ export interface Arrival {
 
 /** Everything that controllers told, each once, whoever received it. */
 export interface Arrivals {
+  /** How many are not durable yet. */
+  readonly waiting: number;
   /**
    * Adds those that are not there, all or none. Resolves when all of them, new or not, are durable. Rejects when that
    * failed, and then they are forgotten: nobody may be told that they were taken.

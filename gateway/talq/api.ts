@@ -6,6 +6,7 @@ import { CommandKind } from '../../firmware/link/messages.ts';
 import type { Clock } from '../clock.ts';
 import type { Fleet } from '../fleet.ts';
 import { openServer, sayHealth, type Tls } from '../http-server.ts';
+import type { Log } from '../log.ts';
 import { OnDemand } from '../on-demand.ts';
 import type { Answer } from './answers.ts';
 import type { Assign } from './assign.ts';
@@ -79,13 +80,15 @@ export function buildApi(options: {
   /** Resolves when everything that was changed is durable. */
   saved(): Promise<void>;
   longestBody?: number;
+  /** Told of every answer; `resource`: the first part of the path of a route that there is, else 'unknown'. */
+  observe?(method: string, resource: string, status: number, seconds: number): void;
   /** Absent: plain HTTP. */
   tls?: Tls;
   /** Whether this gateway still leads, where there are several. */
   leads(): boolean;
   /** What to say of it at /health; absent: that there is no such path. */
   health?(): object;
-  log(line: string): void;
+  log: Log;
 }) {
   const { library, groups, reach, promises, types, loggers, feed, timetables, monitors, fleet, clock, callers } =
     options;
@@ -93,7 +96,9 @@ export function buildApi(options: {
   const app = Fastify({
     bodyLimit: longestBody,
     serverFactory: (handler) => openServer(options.health ? sayHealth(options.health, handler) : handler, tls, log),
-    forceCloseConnections: true,
+    // Who is being answered when the server closes gets the answer, and the end of the connection.
+    forceCloseConnections: 'idle',
+    return503OnClosing: false,
     exposeHeadRoutes: false,
     routerOptions: { ignoreTrailingSlash: true, ignoreDuplicateSlashes: true, maxParamLength: 4096 },
     frameworkErrors: (error, _request, reply) => {
@@ -107,6 +112,10 @@ export function buildApi(options: {
     throw refusal(503, 'genericError', 'Another gateway leads now.');
   });
   applyRules(app, { callers, longestBody, revocations: tls?.revocations, log });
+  app.addHook('onResponse', async ({ is404, method, routeOptions }, reply) => {
+    const resource = is404 ? undefined : routeOptions.url?.slice(BASE.length).split('/')[1];
+    options.observe?.(method, resource ?? 'unknown', reply.statusCode, reply.elapsedTime / 1000);
+  });
   app.addHook('onSend', async (request) => {
     // What is told of now will be so after a restart too.
     if (request.method === 'GET') await options.saved().catch(() => {});
@@ -149,7 +158,7 @@ export function buildApi(options: {
     const { status, body } = await request.peer.answers.once(key, what, async () => {
       const done = await act().catch((error) => throwTold(request, error));
       await options.saved().catch((error: Error) => {
-        log(`cannot store what a request changed: ${error.message}`);
+        log(`cannot store what a request changed: ${error.message}`, 'error');
         throw refusal(503, 'genericError', 'The gateway cannot store this now. Ask again.');
       });
       return done;

@@ -2,9 +2,11 @@
  * The gateway as a client of its CMS: attaches itself, announces classes and devices, and tells what was finished late.
  * Source: TALQ 2.7.1 §5.1 (bootstrap, resynchronisation), §3.4-3.5.
  */
+
 import { randomUUID } from 'node:crypto';
 import type { Clock } from '../clock.ts';
 import type { Fleet } from '../fleet.ts';
+import type { Level, Log } from '../log.ts';
 import { Drawer } from '../store/drawer.ts';
 import type { Store } from '../store/store.ts';
 import { type ClientCertificate, isCertificate } from '../tls/client-certificate.ts';
@@ -76,7 +78,7 @@ export interface ConnectionOptions {
   newCmsAttached(): void;
   /** The CMS has set or cleared the URI of its revocation list. */
   crlUrn(uri: string): void;
-  log(line: string): void;
+  log: Log;
 }
 
 export class CmsConnection implements Peer, Seat {
@@ -124,7 +126,9 @@ export class CmsConnection implements Peer, Seat {
     if (!single) return;
     // Gateways for one CMS kept it under a shorter key.
     await this.save();
-    await store.save('cms', undefined).catch((error) => log(`cannot store the CMS connection: ${error.message}`));
+    await store
+      .save('cms', undefined)
+      .catch((error) => log(`cannot store the CMS connection: ${error.message}`, 'error'));
   }
 
   /** Starts to attach or to announce; needs the HTTP server to be listening. */
@@ -241,7 +245,7 @@ export class CmsConnection implements Peer, Seat {
   }
 
   async erase(why = 'the CMS removed this gateway'): Promise<void> {
-    this.log(`${why}: everything of that CMS is forgotten, attaching anew`);
+    this.log(`${why}: everything of that CMS is forgotten, attaching anew`, 'warning');
     const { cmsAddress } = this.record;
     this.generation++;
     this.completions = [];
@@ -269,8 +273,8 @@ export class CmsConnection implements Peer, Seat {
     return `cms/${this.options.cmsUri}`;
   }
 
-  private log(line: string): void {
-    this.options.log(`CMS ${this.options.cmsUri}: ${line}`);
+  private log(line: string, level?: Level): void {
+    this.options.log(`CMS ${this.options.cmsUri}: ${line}`, level);
   }
 
   async save(): Promise<void> {
@@ -279,7 +283,7 @@ export class CmsConnection implements Peer, Seat {
       const announced = new Map(Object.entries(devices));
       await Promise.all([this.options.store.save(this.key, record), this.announced.keep(announced)]);
     } catch (error) {
-      this.log(`cannot store the connection: ${(error as Error).message}`);
+      this.log(`cannot store the connection: ${(error as Error).message}`, 'error');
     }
   }
 
@@ -296,7 +300,7 @@ export class CmsConnection implements Peer, Seat {
         if (this.stopped) return;
         if (generation !== this.generation) continue;
         const { message, status } = error as CmsError;
-        this.log(`${message}; next attempt in ${ATTACH_PERIOD / 1000} s`);
+        this.log(`${message}; next attempt in ${ATTACH_PERIOD / 1000} s`, 'warning');
         this.forbidden = status === 403 ? this.forbidden + 1 : 0;
         if (this.record.attached && this.forbidden >= MOST_FORBIDDEN) await this.erase();
         else if (!this.record.attached) this.record = this.fresh();
@@ -313,7 +317,7 @@ export class CmsConnection implements Peer, Seat {
       } catch (error) {
         const { final, message } = error as CmsError;
         if (!final) throw error;
-        this.log(`${message}; it does not know this gateway any more`);
+        this.log(`${message}; it does not know this gateway any more`, 'warning');
       }
     }
     this.leaving = false;
@@ -495,7 +499,7 @@ export class CmsConnection implements Peer, Seat {
     } catch (error) {
       // TALQ does not say that a CMS takes services twice; it can still ask for them.
       if (!(error as CmsError).final || (error as CmsError).status === 403) throw error;
-      this.log(`${(error as Error).message}; it does not know the new limits`);
+      this.log(`${(error as Error).message}; it does not know the new limits`, 'warning');
     }
     this.record.services = text;
     await this.save();
@@ -517,7 +521,7 @@ export class CmsConnection implements Peer, Seat {
     } catch (error) {
       // Types are optional for a CMS: one that has none takes the devices all the same.
       if (!(error as CmsError).final || (error as CmsError).status === 403) throw error;
-      this.options.log(`CMS: ${(error as Error).message}; it does not know the controller types`);
+      this.options.log(`CMS: ${(error as Error).message}; it does not know the controller types`, 'warning');
     }
     if (changed.length === 0) return;
     this.record.types = { ...this.record.types };
@@ -564,7 +568,7 @@ export class CmsConnection implements Peer, Seat {
       } catch (error) {
         // What the CMS refuses for good would keep all others from being told.
         if (!(error as CmsError).final || (error as CmsError).status === 403) throw error;
-        this.log(`${(error as Error).message}; it does not hear that ${next.origin} is done`);
+        this.log(`${(error as Error).message}; it does not hear that ${next.origin} is done`, 'warning');
       }
       this.completions = this.completions.filter((entry) => entry !== next);
       next.told();
@@ -607,7 +611,7 @@ export class CmsConnection implements Peer, Seat {
         if (failure.status === 409 && attempt > 1) return undefined;
         if (failure.final || attempt >= most) throw failure;
         const wait = setting('gatewayRetryPeriod') * 1000;
-        this.log(`${failure.message}; again in ${wait / 1000} s`);
+        this.log(`${failure.message}; again in ${wait / 1000} s`, 'warning');
         const due = clock.now() + wait;
         await this.pause(wait, () => clock.now() >= due || generation !== this.generation);
       }

@@ -2,7 +2,9 @@
  * Groups: what one CMS addresses many devices with at once. They are its own, and nothing follows them: overrides ask who
  * is in a group when they come, assignments and loggers when they are made. Source: TALQ 2.7.1 §5.4, Group.
  */
+
 import Type, { type Static } from 'typebox';
+import type { Log } from '../log.ts';
 import { Drawer } from '../store/drawer.ts';
 import type { Store } from '../store/store.ts';
 import { refusal } from './errors.ts';
@@ -45,7 +47,7 @@ export class Groups {
 
   constructor(
     private readonly store: Store,
-    private readonly log: (line: string) => void,
+    private readonly log: Log,
   ) {
     this.drawer = new Drawer(store, PREFIX);
   }
@@ -211,7 +213,7 @@ export class Groups {
     try {
       await this.drawer.keep(new Map(all));
     } catch (error) {
-      this.log(`cannot store groups: ${(error as Error).message}`);
+      this.log(`cannot store groups: ${(error as Error).message}`, 'error');
     }
   }
 }

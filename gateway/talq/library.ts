@@ -2,6 +2,7 @@
  * The control programs and calendars of each CMS, as they came. Every change is checked as a whole, against the objects
  * that it refers to and against the lamps that it reaches, and only then made.
  */
+import type { Log } from '../log.ts';
 import { Drawer } from '../store/drawer.ts';
 import type { Store } from '../store/store.ts';
 import type { Calendar, ControlProgram } from './control-objects.ts';
@@ -63,7 +64,7 @@ export class Library {
     private readonly model: Model,
     private readonly store: Store,
     private readonly limits: () => Limits,
-    private readonly log: (line: string) => void,
+    private readonly log: Log,
   ) {
     this.drawer = new Drawer(store, PREFIX);
   }
@@ -247,7 +248,7 @@ export class Library {
     try {
       await Promise.all([this.model.sensors.save(), this.drawer.keep(all)]);
     } catch (error) {
-      this.log(`cannot store calendars and programs: ${(error as Error).message}`);
+      this.log(`cannot store calendars and programs: ${(error as Error).message}`, 'error');
     }
   }
 }

@@ -2,8 +2,10 @@
  * The loggers of each CMS: their configurations, what they have recorded, and what of it the CMS has. All of it is stored.
  * Source: TALQ 2.7.1 §5.5.
  */
+
 import type { Clock } from '../clock.ts';
 import type { Fleet } from '../fleet.ts';
+import type { Log } from '../log.ts';
 import type { Json, Store } from '../store/store.ts';
 import { eventEntry, type LogReport } from './entries.ts';
 import { refusal } from './errors.ts';
@@ -58,7 +60,7 @@ export interface LoggersOptions {
   post: Post;
   /** Entries kept for each logger; absent: 100000 for a CMS. */
   most?: number;
-  log(line: string): void;
+  log: Log;
 }
 
 export class Loggers {
@@ -206,6 +208,16 @@ export class Loggers {
     this.next = clock.after(KEEP_PERIOD, () => this.keepTime());
   }
 
+  /** @returns entries that wait to be reported, by owner */
+  async waitingFor(): Promise<Map<string, number>> {
+    const found = new Map<string, number>();
+    for (const [key, count] of await this.options.store.logs.counts()) {
+      const owner = this.entries.get(key)?.owner;
+      if (owner !== undefined) found.set(owner, (found.get(owner) ?? 0) + count);
+    }
+    return found;
+  }
+
   private of(owner: string): Entry[] {
     return [...this.entries.values()].filter((entry) => entry.owner === owner);
   }
@@ -270,7 +282,8 @@ export class Loggers {
     const { clock, log, store } = this.options;
     let trying = stored;
     while (!(await settled(trying))) {
-      if (!this.failing) log(`cannot store what loggers record: ${await trying.catch(({ message }) => message)}`);
+      if (!this.failing)
+        log(`cannot store what loggers record: ${await trying.catch(({ message }) => message)}`, 'error');
       this.failing = true;
       if (this.closed) return;
       await Promise.race([this.stopped, new Promise<void>((resolve) => clock.after(AGAIN, resolve))]);
@@ -336,7 +349,7 @@ export class Loggers {
     try {
       return await work;
     } catch (error) {
-      this.options.log(`cannot store what loggers record: ${(error as Error).message}`);
+      this.options.log(`cannot store what loggers record: ${(error as Error).message}`, 'error');
       return undefined;
     }
   }

@@ -1,8 +1,10 @@
 /** The gateway and its controllers as TALQ devices: stable addresses, classes, and every attribute's value and time. */
+
 import { createHash, randomUUID } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '../clock.ts';
 import { type Controller, type Fleet, type Memory, memoryOf } from '../fleet.ts';
+import type { Log } from '../log.ts';
 import type { Json, Store } from '../store/store.ts';
 import type { Birth } from '../wire.ts';
 import type { AttributeSpec } from './attributes.ts';
@@ -92,7 +94,7 @@ export class Model {
     private readonly store: Store,
     private readonly clock: Clock,
     readonly info: { gatewayUri: string; version: string; timeZone: string; location?: Place },
-    private readonly log: (line: string) => void,
+    private readonly log: Log,
   ) {
     this.started = clock.now();
     this.sensors = new SensorNumbers(store);
@@ -507,7 +509,7 @@ export class Model {
     try {
       await this.store.save(`past/${controller.id}`, memoryOf(controller));
     } catch (error) {
-      this.log(`cannot store what happened at ${controller.id}: ${(error as Error).message}`);
+      this.log(`cannot store what happened at ${controller.id}: ${(error as Error).message}`, 'error');
     }
   }
 
@@ -535,7 +537,7 @@ export class Model {
       const key = id === undefined ? 'gateway' : `devices/${id}`;
       await Promise.all([this.sensors.save(), this.store.save(key, record)]);
     } catch (error) {
-      this.log(`cannot store ${id ?? 'the gateway'}: ${(error as Error).message}`);
+      this.log(`cannot store ${id ?? 'the gateway'}: ${(error as Error).message}`, 'error');
     }
   }
 

@@ -2,8 +2,10 @@
  * Keeps every controller's monitoring document right: compiles what its lamp's type and the thresholds of the CMS say,
  * sends what differs from what the controller judges by, and looks again when a birth says otherwise.
  */
+
 import { CommandKind } from '../../firmware/link/messages.ts';
 import type { Controller, Fleet, Outcome } from '../fleet.ts';
+import type { Log } from '../log.ts';
 import {
   checkOf,
   compileMonitoring,
@@ -35,7 +37,7 @@ export class Monitors {
   constructor(
     private readonly model: Model,
     private readonly fleet: Fleet,
-    private readonly log: (line: string) => void,
+    private readonly log: Log,
   ) {
     fleet.onChange((controller, change) => {
       if (change === 'birth') this.born(controller);
@@ -90,7 +92,7 @@ export class Monitors {
       if (outcome === 'done') this.inForce.set(id, check);
       if (outcome === 'done' || outcome === 'superseded') return;
       this.refused.set(id, check);
-      this.log(`${id} did not take its monitoring document of ${document.length} bytes: ${outcome}`);
+      this.log(`${id} did not take its monitoring document of ${document.length} bytes: ${outcome}`, 'warning');
     });
     return entry.outcome;
   }
@@ -113,7 +115,7 @@ export class Monitors {
     const limits = this.limitsOf(device);
     // A type that grew meanwhile: what the CMS wrote itself comes first.
     const most = limits.slice(0, MOST_LIMITS);
-    if (most.length < limits.length) this.log(`${id} watches ${MOST_LIMITS} of ${limits.length} limits`);
+    if (most.length < limits.length) this.log(`${id} watches ${MOST_LIMITS} of ${limits.length} limits`, 'warning');
     return compileMonitoring({ lamp: this.lampOf(device), ...(most.length > 0 ? { limits: most } : {}) });
   }
 

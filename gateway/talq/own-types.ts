@@ -1,7 +1,9 @@
 /** The types that the gateway itself announces: of each board in the field one controller type. */
+
 import { randomUUID } from 'node:crypto';
 import { ControlType } from '../../firmware/link/messages.ts';
 import type { Fleet } from '../fleet.ts';
+import type { Log } from '../log.ts';
 import type { Json, Store } from '../store/store.ts';
 import type { ControllerType } from './types.ts';
 
@@ -14,7 +16,7 @@ export class OwnTypes {
   constructor(
     private readonly fleet: Fleet,
     private readonly store: Store,
-    private readonly log: (line: string) => void,
+    private readonly log: Log,
   ) {}
 
   /** Takes up what was stored. */
@@ -31,7 +33,7 @@ export class OwnTypes {
     const address = randomUUID();
     this.addresses.set(board, address);
     this.store.save(KEY, Object.fromEntries(this.addresses)).catch((error: Error) => {
-      this.log(`cannot store the types of boards: ${error.message}`);
+      this.log(`cannot store the types of boards: ${error.message}`, 'error');
     });
     return address;
   }

@@ -3,6 +3,7 @@
  * this version take no firmware over the link, so a release that came whole is told to fit nobody (releaseMismatch), and no
  * package is ever listed as installed. Source: TALQ 2.7.1 §4.3, §5.9, DataPackage, sDataPackageEvents.
  */
+
 import { createHash } from 'node:crypto';
 import { mkdir, rename, rm } from 'node:fs/promises';
 import type { Agent } from 'node:http';
@@ -10,6 +11,7 @@ import type { Agent as TlsAgent } from 'node:https';
 import { join } from 'node:path';
 import Type, { type Static } from 'typebox';
 import type { Clock } from '../clock.ts';
+import type { Log } from '../log.ts';
 import type { Store } from '../store/store.ts';
 import { DownloadError, download, hashOf, type Part } from './download.ts';
 import { refusal } from './errors.ts';
@@ -68,7 +70,7 @@ export class Packages {
       supplier(owner: string): Supplier;
       /** Tells the CMS what became of its package. */
       tell(owner: string, event: PackageEvent, info: string): void;
-      log(line: string): void;
+      log: Log;
     },
   ) {}
 
@@ -159,7 +161,7 @@ export class Packages {
         await rm(this.fileOf(key, 'part'), { force: true });
         await this.save(key, job);
         const { packageId, releaseId } = job.package;
-        this.options.log(`package ${packageId} ${releaseId} did not come: ${error.message}`);
+        this.options.log(`package ${packageId} ${releaseId} did not come: ${error.message}`, 'warning');
         const info = `${packageId} ${releaseId}: ${error.message}. Nothing has changed.`;
         this.options.tell(job.owner, 'packageChangeFailure', info);
       })
@@ -211,7 +213,7 @@ export class Packages {
         if (signal.aborted || !(error instanceof DownloadError) || error.final) throw error;
         failures++;
         if (failures > retries) throw error;
-        this.options.log(`package: ${error.message}; again in ${retryPeriod} s`);
+        this.options.log(`package: ${error.message}; again in ${retryPeriod} s`, 'warning');
         await this.pause(retryPeriod * 1000, signal);
       }
     }
@@ -257,7 +259,7 @@ export class Packages {
     try {
       await this.options.store.save(`${PREFIX}${key}`, JSON.parse(JSON.stringify(job)));
     } catch (error) {
-      this.options.log(`cannot store package ${key}: ${(error as Error).message}`);
+      this.options.log(`cannot store package ${key}: ${(error as Error).message}`, 'error');
     }
   }
 }

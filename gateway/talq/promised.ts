@@ -2,9 +2,11 @@
  * What was answered with 202: a lamp that is away gets its command when it is back, and the CMS hears of it, also when the
  * gateway was started again meanwhile. Source: TALQ 2.7.1 §3.4 (202 and talqOriginRequestId).
  */
+
 import { CommandKind } from '../../firmware/link/messages.ts';
 import type { Clock } from '../clock.ts';
 import type { Fleet, Outcome } from '../fleet.ts';
+import type { Log } from '../log.ts';
 import type { Store } from '../store/store.ts';
 import { type Again, type Job, tellWhenDone } from './dispatch.ts';
 import type { DeviceView, Model } from './model.ts';
@@ -41,7 +43,7 @@ export class Promises {
 
   constructor(
     private readonly store: Store,
-    private readonly log: (line: string) => void,
+    private readonly log: Log,
   ) {}
 
   /** Takes up what the last run of the gateway left, in the order in which it was promised. */
@@ -104,7 +106,7 @@ export class Promises {
 
   private save({ owner, origin, device }: Omit<Promised, 'time'>, record: Promised | undefined): void {
     this.store.save(`${PREFIX}${owner} ${origin} ${device}`, record).catch((error: Error) => {
-      this.log(`cannot store what was promised to ${device}: ${error.message}`);
+      this.log(`cannot store what was promised to ${device}: ${error.message}`, 'error');
     });
   }
 }

@@ -3,11 +3,13 @@
  * Order of the checks: route, version, clientAddress, talqRequestId, encoding, JSON, schema, and then the handlers'.
  * Source: TALQ 2.7.1 §3.3-3.5.
  */
+
 import { promisify } from 'node:util';
 import { deflate, gunzip, gzip, inflate, inflateRaw } from 'node:zlib';
 import Ajv, { type ValidateFunction } from 'ajv';
 import ajvFormats from 'ajv-formats';
 import type { FastifyInstance, FastifyReply, FastifyRequest, FastifySchemaCompiler } from 'fastify';
+import type { Log } from '../log.ts';
 import { certificateOf, isRevoked } from '../tls/client-certificate.ts';
 import type { Revocations } from '../tls/revocations.ts';
 import { Refusal, refusal } from './errors.ts';
@@ -50,7 +52,7 @@ export interface Rules {
   longestBody: number;
   /** Certificates that no longer count; absent without TLS. */
   revocations?: Revocations;
-  log(line: string): void;
+  log: Log;
 }
 
 /** Puts the rules in front of every route of `app`. */
@@ -228,7 +230,7 @@ interface RequestError extends Error {
 }
 
 /** @returns the refusal for anything thrown on the way; what is not the caller's fault is logged. */
-export function toRefusal(thrown: unknown, log: (line: string) => void): { status: number; messages: ErrorMessage[] } {
+export function toRefusal(thrown: unknown, log: Log): { status: number; messages: ErrorMessage[] } {
   if (thrown instanceof Refusal) return thrown;
   const error = thrown as RequestError;
   const first = error.validation && mostTelling(error.validation);
@@ -241,7 +243,7 @@ export function toRefusal(thrown: unknown, log: (line: string) => void): { statu
   }
   if (error.code === 'FST_ERR_CTP_EMPTY_JSON_BODY') return refusal(400, 'payloadError', 'The body is missing.');
   if (error.statusCode && error.statusCode < 500) return refusal(error.statusCode, 'genericError', error.message);
-  log(`request failed: ${error.stack ?? error.message}`);
+  log(`request failed: ${error.stack ?? error.message}`, 'error');
   return refusal(500, 'genericError', 'The gateway failed; see its log.');
 }
 

@@ -4,9 +4,11 @@
  * still listen to: who has left a group goes on listening until it acknowledges its new numbers, and the group gets
  * another one at once.
  */
+
 import { CommandKind } from '../../firmware/link/messages.ts';
 import type { Controller, Fleet } from '../fleet.ts';
 import type { GroupKeys } from '../keys/group-keys.ts';
+import type { Log } from '../log.ts';
 import type { Store } from '../store/store.ts';
 import { lampsIn } from './addresses.ts';
 import { type Groups, groupReference } from './groups.ts';
@@ -43,7 +45,7 @@ export class Reach {
     private readonly fleet: Fleet,
     private readonly keys: GroupKeys,
     private readonly store: Store,
-    private readonly log: (line: string) => void,
+    private readonly log: Log,
   ) {}
 
   async load(): Promise<void> {
@@ -161,7 +163,7 @@ export class Reach {
       if (this.sending.get(id) === wanted) this.sending.delete(id);
       if (outcome === 'superseded') return;
       if (outcome !== 'done') {
-        this.log(`${id} did not take its ${wanted.length} groups: ${outcome}`);
+        this.log(`${id} did not take its ${wanted.length} groups: ${outcome}`, 'warning');
         return;
       }
       this.hold(id, wanted);
@@ -186,7 +188,7 @@ export class Reach {
     try {
       await this.store.save(key, record);
     } catch (error) {
-      this.log(`cannot store the numbers of groups: ${(error as Error).message}`);
+      this.log(`cannot store the numbers of groups: ${(error as Error).message}`, 'error');
     }
   }
 }

@@ -2,8 +2,10 @@
  * Brings the logs of loggers to their CMS: when a configuration says so, oldest first, again until it is acknowledged, and
  * never again after that. Source: TALQ 2.7.1 §5.5, ImmediateReportingMode, ScheduledReportingMode.
  */
+
 import { createHash } from 'node:crypto';
 import type { Clock } from '../clock.ts';
+import type { Log } from '../log.ts';
 import type { LogEntry, Logs } from '../store/store.ts';
 import { type LogReport, MOST_ENTRIES, toReport } from './entries.ts';
 import { delayOf, lastTime, nextTime } from './instants.ts';
@@ -61,7 +63,7 @@ export class Reporter {
       opened(logger: Logger, last: number): Promise<void>;
       /** The CMS has taken a report of this logger. */
       taken(logger: Logger): void;
-      log(line: string): void;
+      log: Log;
     },
   ) {}
 
@@ -72,7 +74,7 @@ export class Reporter {
     route.logger = logger;
     route.cancel?.();
     this.routes.set(logger.key, route);
-    if (!route.busy) this.resume(route).catch((error) => this.options.log(`cannot report: ${error.message}`));
+    if (!route.busy) this.resume(route).catch((error) => this.options.log(`cannot report: ${error.message}`, 'error'));
   }
 
   drop(logger: Logger): void {
@@ -184,7 +186,7 @@ export class Reporter {
       const status = await this.send(route, report, requestId(key, waiting[0], last));
       if (status !== undefined && status >= 200 && status < 300) {
         for (const { body } of doubtful)
-          log(`${nameOf(route.logger)}: the CMS refused ${JSON.stringify(body)}: left out`);
+          log(`${nameOf(route.logger)}: the CMS refused ${JSON.stringify(body)}: left out`, 'warning');
         doubtful = [];
         await logs.reported(key, last);
         if (this.gone(route)) return false;
@@ -200,7 +202,7 @@ export class Reporter {
       }
       doubtful.push(waiting[0]);
       if (doubtful.length < MOST_REFUSED) continue;
-      log(`${nameOf(route.logger)}: the CMS refuses every entry with ${status}; they are kept`);
+      log(`${nameOf(route.logger)}: the CMS refuses every entry with ${status}; they are kept`, 'warning');
       return false;
     }
   }
@@ -217,7 +219,7 @@ export class Reporter {
       const again = status === undefined || status === 429 || status >= 500;
       if (!again || attempt >= retries) return status;
       const period = post.retryPeriod(owner);
-      log(`${nameOf(route.logger)}: ${status ?? 'no answer'}; again in ${period} s`);
+      log(`${nameOf(route.logger)}: ${status ?? 'no answer'}; again in ${period} s`, 'warning');
       if (!(await this.pause(period * 1000)) || this.gone(route)) return undefined;
     }
   }

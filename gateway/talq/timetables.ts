@@ -2,9 +2,11 @@
  * Keeps every controller's timetable right, and its default level: compiles its calendar, sends what differs from what it
  * runs, and looks again whenever something that the timetable depends on has changed, or a birth says otherwise.
  */
+
 import { CommandKind } from '../../firmware/link/messages.ts';
 import type { Clock } from '../clock.ts';
 import type { Controller, Fleet, Outcome } from '../fleet.ts';
+import type { Log } from '../log.ts';
 import type { Calendar, ControlProgram } from './control-objects.ts';
 import { deviceReference, refusal } from './errors.ts';
 import { LIGHT, PRESENCE } from './functions.ts';
@@ -39,7 +41,7 @@ export class Timetables implements Lamps {
     private readonly fleet: Fleet,
     private readonly clock: Clock,
     private readonly dayOffset: number,
-    private readonly log: (line: string) => void,
+    private readonly log: Log,
   ) {
     fleet.onChange((controller, change) => {
       if (change === 'birth') this.born(controller);
@@ -76,7 +78,7 @@ export class Timetables implements Lamps {
     const entry = { level, outcome };
     this.levels.set(id, entry);
     void outcome.then((end) => {
-      if (end !== 'done' && end !== 'superseded') this.log(`${id} did not take its default level: ${end}`);
+      if (end !== 'done' && end !== 'superseded') this.log(`${id} did not take its default level: ${end}`, 'warning');
       if (this.levels.get(id) === entry) this.levels.delete(id);
     });
     return outcome;
@@ -202,7 +204,7 @@ export class Timetables implements Lamps {
       // Whatever is wrong with one calendar, the other lamps get theirs.
       const program = error instanceof NotExecutable ? error.program : undefined;
       if (!invalid || invalid.crc !== undefined || invalid.program !== program) {
-        this.log(`${id} cannot follow calendar ${calendar.id}: ${(error as Error).message}`);
+        this.log(`${id} cannot follow calendar ${calendar.id}: ${(error as Error).message}`, 'error');
         const blame = program === undefined ? {} : { program };
         void this.model.setInvalid(id, { time: this.clock.now(), ...blame });
       }
@@ -230,7 +232,7 @@ export class Timetables implements Lamps {
       return wanted.outcome;
     }
     if (outcome === 'superseded') return outcome;
-    this.log(`${id} did not take its timetable of ${wanted.bytes.length} bytes: ${outcome}`);
+    this.log(`${id} did not take its timetable of ${wanted.bytes.length} bytes: ${outcome}`, 'warning');
     if (wanted.crc === 0) return outcome;
     await this.model.setInvalid(id, { crc: wanted.crc, time: this.clock.now() });
     // Its old timetable belongs to another calendar: without one that it can follow, a lamp has its default level.

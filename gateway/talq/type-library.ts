@@ -2,6 +2,7 @@
  * The types of each CMS and those of the gateway itself. A type stays while an attribute refers to it; every change is
  * checked as a whole and only then made. Source: TALQ 2.7.1 §4.5, gateway API.
  */
+import type { Log } from '../log.ts';
 import type { Json, Store } from '../store/store.ts';
 import { deviceReference, refusal } from './errors.ts';
 import { misfitOf } from './mapping.ts';
@@ -37,7 +38,7 @@ export class TypeLibrary {
     private readonly model: Model,
     private readonly store: Store,
     private readonly own: () => TypeItem[],
-    private readonly log: (line: string) => void,
+    private readonly log: Log,
   ) {}
 
   async load(): Promise<void> {
@@ -182,7 +183,7 @@ export class TypeLibrary {
     try {
       await this.store.save(`${KEY}${owner}`, record as unknown as Json | undefined);
     } catch (error) {
-      this.log(`cannot store types: ${(error as Error).message}`);
+      this.log(`cannot store types: ${(error as Error).message}`, 'error');
     }
   }
 }

@@ -2,10 +2,12 @@
  * Notices what changes from one report of a controller to the next, and what the CMS changes, and tells it as events.
  * What it knew is stored, so that a restart of the gateway neither loses an event nor tells one twice.
  */
+
 import { isDeepStrictEqual } from 'node:util';
 import { EventCode, ResetCode } from '../../firmware/link/messages.ts';
 import type { Clock } from '../clock.ts';
 import type { Change, Controller, Fleet, State as LampState } from '../fleet.ts';
+import type { Log } from '../log.ts';
 import type { Json, Store } from '../store/store.ts';
 import { faultOf } from './events.ts';
 import type { EventFeed, Evidence, Happening } from './feed.ts';
@@ -73,7 +75,7 @@ export class Watch {
     private readonly feed: EventFeed,
     private readonly store: Store,
     private readonly clock: Clock,
-    private readonly log: (line: string) => void,
+    private readonly log: Log,
   ) {}
 
   /** Takes up what was known, and watches from then on. The gateway itself has just started. */
@@ -107,7 +109,9 @@ export class Watch {
     for (const id of this.seen.keys()) {
       if (this.model.byId(id)) continue;
       this.seen.delete(id);
-      this.store.save(`${PREFIX}${id}`, undefined).catch((error) => this.log(`cannot store: ${error.message}`));
+      this.store
+        .save(`${PREFIX}${id}`, undefined)
+        .catch((error) => this.log(`cannot store: ${error.message}`, 'error'));
     }
   }
 
@@ -335,6 +339,8 @@ export class Watch {
 
   private save(id: string): void {
     const record = JSON.parse(JSON.stringify(this.seen.get(id))) as Json;
-    this.store.save(`${PREFIX}${id}`, record).catch((error) => this.log(`cannot store ${id}: ${error.message}`));
+    this.store
+      .save(`${PREFIX}${id}`, record)
+      .catch((error) => this.log(`cannot store ${id}: ${error.message}`, 'error'));
   }
 }

@@ -1,7 +1,9 @@
 /** The gateway's certificate, key and authorities, from files that may be renewed at any time. */
+
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import type { SecureContextOptions } from 'node:tls';
+import type { Log } from '../log.ts';
 import type { TlsFiles } from '../options.ts';
 import type { Revocations } from './revocations.ts';
 
@@ -18,7 +20,7 @@ export class Keys {
   constructor(
     private readonly files: TlsFiles,
     private readonly revocations: Revocations,
-    private readonly log: (line: string) => void,
+    private readonly log: Log,
   ) {
     this.context = this.read();
     this.changed = this.stamp();
@@ -45,7 +47,7 @@ export class Keys {
       this.log('TLS: certificate, key and authorities were renewed');
       for (const listener of this.listeners) listener();
     } catch (error) {
-      this.log(`TLS: ${(error as Error).message}; the files before them stay in use`);
+      this.log(`TLS: ${(error as Error).message}; the files before them stay in use`, 'warning');
     }
   }
 
@@ -62,7 +64,7 @@ export class Keys {
     named(ca, () => new X509Certificate(authorities));
     const list = crl === undefined ? undefined : named(crl, () => readFileSync(crl));
     if (list && crl) named(crl, () => this.revocations.useFile(list));
-    if (Date.parse(own.validTo) < Date.now()) this.log(`TLS: ${certificate} ran out on ${own.validTo}`);
+    if (Date.parse(own.validTo) < Date.now()) this.log(`TLS: ${certificate} ran out on ${own.validTo}`, 'warning');
     return { cert, key: secret, ca: authorities, minVersion: 'TLSv1.2' };
   }
 

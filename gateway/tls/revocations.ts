@@ -3,11 +3,13 @@
  * the certificates of the authority that signed it, whoever named it; without a list nothing counts as revoked, and a list
  * that could not be renewed goes on counting. Source: TALQ 2.7.1 §3.6, RFC 5280 §6.3.
  */
+
 import { X509Certificate } from 'node:crypto';
 import { get as getPlain, type IncomingMessage } from 'node:http';
 import { get as getSecure } from 'node:https';
 import { rootCertificates } from 'node:tls';
 import type { Clock } from '../clock.ts';
+import type { Log } from '../log.ts';
 import type { Json, Store } from '../store/store.ts';
 import { identify, isSignedBy, type RevocationList, readRevocationList } from './revocation-list.ts';
 
@@ -42,7 +44,7 @@ export class Revocations {
     private readonly store: Store,
     private readonly clock: Clock,
     private readonly authorities: () => string | undefined,
-    private readonly log: (line: string) => void,
+    private readonly log: Log,
   ) {}
 
   /** Takes a list from a file of the operator. Throws when it is none. */
@@ -107,7 +109,10 @@ export class Revocations {
     } catch (error) {
       wait = RETRY_PERIOD;
       const kept = source.list ? 'the list before it goes on counting' : 'nothing counts as revoked';
-      this.log(`revocation list ${source.uri}: ${(error as Error).message}; ${kept}; again in ${wait / 1000} s`);
+      this.log(
+        `revocation list ${source.uri}: ${(error as Error).message}; ${kept}; again in ${wait / 1000} s`,
+        'warning',
+      );
     }
     if (this.closed || this.sources.get(owner) !== source) return;
     source.cancel = this.clock.after(wait, () => void this.fetch(owner, source));
@@ -122,7 +127,7 @@ export class Revocations {
   private async keep(owner: string, record: Json | undefined): Promise<void> {
     await this.store
       .save(keyOf(owner), record)
-      .catch((error) => this.log(`cannot store a revocation list: ${error.message}`));
+      .catch((error) => this.log(`cannot store a revocation list: ${error.message}`, 'error'));
   }
 }
 

@@ -116,6 +116,7 @@ function dying(inner: Database): { database: Database; dead: { is: boolean; afte
     has: (key) => inner.has(key),
     entries: (log, limit) => inner.entries(log, limit),
     trim: (log, most) => inner.trim(log, most),
+    counts: () => inner.counts(),
     arrived: (after, limit) => inner.arrived(after, limit),
     trimArrivals: (upTo, before, most) => inner.trimArrivals(upTo, before, most),
     forgetArrivals: (id, upTo) => inner.forgetArrivals(id, upTo),
