@@ -496,9 +496,12 @@ async function run(words: string[]): Promise<void> {
       complain(reason, 'error');
       process.exit(1);
     };
+    let stopping = false;
     const stop = (signal: NodeJS.Signals): void => {
+      // The same listener as before: one that takes its place could miss a signal in between.
+      if (stopping) process.exit(1);
+      stopping = true;
       log(`${signal}: ends when requests in hand are answered`);
-      for (const name of SIGNALS) process.removeListener(name, stop).once(name, () => process.exit(1));
       setTimeout(() => fail(`could not end within ${LONGEST_STOP / 1000} s`), LONGEST_STOP).unref();
       gateway.close().then(
         () => {
