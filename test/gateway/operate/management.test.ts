@@ -10,6 +10,7 @@ import { MemoryStore } from '../../../gateway/store/memory.ts';
 import { level, to } from '../control-rig.ts';
 import { Attached } from '../logger-rig.ts';
 import { event, Rig, report } from '../rig.ts';
+import { PostgresServer } from '../store/postgres-server.ts';
 import { parse, type Sample } from './exposition.ts';
 
 const get = async (rig: Rig, path: string, method = 'GET') => {
@@ -171,5 +172,30 @@ describe('the management port of a gateway with a CMS and a database', () => {
     assert.deepEqual([code, status, cms], [200, 'degraded', [{ uri, attached: false }]]);
     await alone.close();
     await rm(directory, { recursive: true });
+  });
+
+  it('says which of two gateways leads, and when the other one does', async function () {
+    this.timeout(30_000);
+    const server = PostgresServer.shared('no gateway followed another one');
+    if (!server) this.skip();
+    const broker = await openBroker({ host: '127.0.0.1', port: 0, log: () => {} });
+    const options = {
+      database: await server.create(),
+      brokerUrl: `mqtt://127.0.0.1:${broker.port}`,
+      managementPort: 0,
+    };
+    const first = await Rig.start(options);
+    const second = await Rig.start(options);
+    await until(async () => (await health(first)).code === 200);
+    assert.equal((await health(first)).role, 'leader');
+    const { code, role, status, broker: field } = await health(second);
+    assert.deepEqual([code, role, status, field], [200, 'follower', 'ready', undefined]);
+    const leads = async (rig: Rig) => (await metrics(rig))('reverbere_leader');
+    assert.deepEqual([await leads(first), await leads(second)], [1, 0]);
+    await first.gateway.close();
+    await until(async () => (await leads(second)) === 1);
+    await until(async () => (await health(second)).code === 200);
+    await second.gateway.close();
+    await broker.close();
   });
 });
