@@ -95,6 +95,7 @@ describe("the gateway's management port", () => {
     await rig.join('PAR-0002');
     await rig.report(lamp, report({ 0: 2, 18: 5 }));
     await lamp.sendRaw('report', Buffer.from('ff', 'hex'));
+    await lamp.sendBare('report', Buffer.from('ff', 'hex'));
     const address = await rig.address('PAR-0001');
     const order = () =>
       rig.call('POST', '/override-commands', { body: { addresses: to(address), targetCommand: { state: level(30) } } });
@@ -113,13 +114,14 @@ describe("the gateway's management port", () => {
         read('reverbere_messages_total', { leaf: 'log' }),
         read('reverbere_messages_dropped_total'),
         read('reverbere_messages_refused_by_controllers'),
+        read('reverbere_messages_refused_total', { reason: 'malformed' }),
         read('reverbere_commands_total', { outcome: 'done' }),
         read('reverbere_commands_total', { outcome: 'refused' }),
         read('reverbere_commands_pending'),
         read('reverbere_broker_connected'),
         read('reverbere_leader'),
       ],
-      [2, 2, 4, 0, 1, 5, 1, 1, 0, 1, 1],
+      [2, 2, 5, 0, 1, 5, 1, 1, 1, 0, 1, 1],
     );
     const posts = { method: 'POST', resource: 'override-commands' };
     const count = 'reverbere_http_request_duration_seconds_count';

@@ -5,12 +5,13 @@ import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import mqttPacket from 'mqtt-packet';
 import { AckCode } from '../../../firmware/link/messages.ts';
 import { connectBroker } from '../../../gateway/broker.ts';
 import { checkFile } from '../../../gateway/store/sqlite.ts';
+import { keyFile } from '../../sealed.ts';
 import { level, to } from '../control-rig.ts';
 import { CMS, Controller, Rig } from '../rig.ts';
 
@@ -56,16 +57,19 @@ class Running {
 describe('a gateway that is told to stop', function () {
   this.timeout(60_000);
   let directory: string;
+  let keys: string;
   let gateways: Running[];
   before(async () => {
     directory = await mkdtemp(join(tmpdir(), 'reverbere-'));
     // Both at once: most of the time is their start.
-    const flags = (name: string) => ['--data', join(directory, name), '--management-port', '0'];
+    keys = keyFile(['PAR-0001']);
+    const flags = (name: string) => ['--data', join(directory, name), '--management-port', '0', '--keys', keys];
     gateways = await Promise.all(['first', 'second'].map((name) => Running.start(...flags(name))));
   });
   after(async () => {
     for (const { child } of gateways) child.kill('SIGKILL');
     await rm(directory, { recursive: true });
+    await rm(dirname(keys), { recursive: true });
   });
   const attend = async (running: Running) => {
     const [, url] = await running.said(/^TALQ 2\.7\.1 at (http\S+)/);
