@@ -125,7 +125,13 @@ describe('two gateways on one PostgreSQL database and one mosquitto', () => {
     let shares: number[] = [];
     let killed = 0;
     await happen(1, async () => {
-      shares = await Promise.all(members.map(async (member) => (await member.health())?.kept ?? 0));
+      await eventually(
+        async () => {
+          shares = await Promise.all(members.map(async (member) => (await member.health())?.kept ?? 0));
+          return shares.every((kept) => kept > 20);
+        },
+        () => `a share of each: ${shares}: ${said()}`,
+      );
       await members[0].end('SIGKILL');
       killed = performance.now();
     });
@@ -148,8 +154,11 @@ describe('two gateways on one PostgreSQL database and one mosquitto', () => {
   });
 
   it('go on when the leader is paused, and it spoils nothing when it wakes up', async () => {
-    const lamp = cms.received.find(({ path, body }) => path === '/devices' && body[0]?.name?.startsWith('PAR-'))
-      ?.body[0];
+    const told = () => cms.received.filter(({ method, path }) => method === 'POST' && path === '/devices');
+    const lamps = () =>
+      told().flatMap(({ body }) => body.filter(({ name }: { name: string }) => name.startsWith('PAR-')));
+    await eventually(() => lamps().length > 0, 'the first lamp at the CMS');
+    const [lamp] = lamps();
     const override = (value: number) => ({
       addresses: [{ resource: 'devices', address: lamp.address }],
       targetCommand: { state: { name: 'LevelState', value } },
