@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { EventCode, Leaf, Quantity } from '../../firmware/link/messages.ts';
+import { FieldEnd } from '../sealed.ts';
 import { assignment, calendar, level, MADRID, post, program, to, ZONE } from './control-rig.ts';
 import { AT_ONCE, create, dataOf, eventsOf, logger, pass, pulled, turns } from './logger-rig.ts';
-import { batch, birth, CMS, type Controller, event, Rig, refusalOf, report, T0 } from './rig.ts';
+import { batch, birth, CMS, Controller, event, Rig, refusalOf, report, T0 } from './rig.ts';
 
 const OTHER = '7c0f6a6e-91c1-4e0d-8f63-0f7d6c1c2b3a';
 const UNKNOWN = '11111111-2222-4333-8444-555555555555';
@@ -424,6 +425,9 @@ describe('what loggers record', () => {
         [9, [9, 1, text]],
       ] as const) {
         const born = birth({ 3: boot, 4: 2, 11: 1, 17: [...fault] });
+        const end = new FieldEnd('PAR-0001', Buffer.alloc(8, boot));
+        controller = await Controller.connect(rig.gateway.brokerPort, 'PAR-0001', end);
+        rig.controllers.push(controller);
         await controller.greet(born, report({ 7: boot, 0: 1, 1: T0 / 1000 + 599, 2: 9, 15: 0 }));
         await rig.report(controller, report({ 7: boot, 0: 2, 1: T0 / 1000 + 600, 2: 10, 15: 0 }));
       }
