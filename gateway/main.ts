@@ -123,6 +123,7 @@ async function lead(options: GatewayOptions, place?: Place, operation?: Operatio
     closers.push(() => clock.close());
     const keyFile = options.keysFile === undefined ? undefined : new KeyFile(options.keysFile, log);
     closers.push(() => keyFile?.close());
+    if (!keyFile && !options.keys) log('no keys of controllers (--keys): none of them is believed');
     const account = accountOf(options);
     const guard = guardOf(brokerHost, options, keyFile?.keys ?? options.keys, account.password);
     const broker = options.brokerUrl

@@ -109,9 +109,10 @@ describe("the gateway's command line", () => {
 
   it('takes the example in gateway/deploy', () => {
     const path = fileURLToPath(new URL('../../gateway/deploy/gateway.json', import.meta.url));
-    const { port, tls, cms, brokerUrl } = read(['--config', path]);
+    const { port, tls, cms, brokerUrl, keysFile } = read(['--config', path]);
     assert.deepEqual([port, brokerUrl, cms?.length], [8443, 'mqtt://127.0.0.1:1883', 2]);
     assert.equal(tls?.certificate, '/etc/reverbere/gateway.pem');
+    assert.equal(keysFile, '/etc/reverbere/controllers.json');
   });
 
   it('tells no password that is in a faulty setting', () => {
