@@ -26,7 +26,8 @@ export class Post {
   /** What the controller is told when it asks, ms UTC; undefined: nothing. */
   now: () => number | undefined = () => undefined;
   #end: FarEnd | undefined;
-  #seal: GatewayEnd;
+  /** The seal of the gateway that is played. */
+  readonly seal: GatewayEnd;
   #number = 0;
 
   constructor(
@@ -34,7 +35,7 @@ export class Post {
     private id: string,
     latency = 10,
   ) {
-    this.#seal = new GatewayEnd(id);
+    this.seal = new GatewayEnd(id);
     this.dial = dialPipe(world, (end) => this.#accept(end), latency);
   }
 
@@ -61,7 +62,11 @@ export class Post {
 
   #send(leaf: string, message: Map<number, unknown>, qos: 0 | 1): void {
     const topic = `rvb1/${this.id}/${leaf}`;
-    const payload = this.#seal.seal(leaf, encoder.encode(message), this.now() ?? this.world.now);
+    this.sendRaw(topic, this.seal.seal(leaf, encoder.encode(message), this.now() ?? this.world.now), qos);
+  }
+
+  /** Sends what anybody might who has the broker: any bytes. */
+  sendRaw(topic: string, payload: Buffer, qos: 0 | 1 = 1): void {
     const packet = { cmd: 'publish', topic, payload, qos, dup: false, retain: false, ...NUMBERED } as const;
     this.#end?.write(mqttPacket.generate(packet));
   }
@@ -79,7 +84,7 @@ export class Post {
       } else if (packet.cmd === 'publish') {
         if (packet.qos > 0) answer({ cmd: 'puback', messageId: packet.messageId });
         const leaf = packet.topic.slice(`rvb1/${this.id}/`.length);
-        const body = decode(this.#seal.open(packet.topic, packet.payload as Buffer));
+        const body = decode(this.seal.open(packet.topic, packet.payload as Buffer));
         if (leaf === 'ask') this.#tellTime(body);
         this.onLetter({ at: this.world.now, leaf, body });
       }
