@@ -15,11 +15,27 @@ import {
   ResetCode,
   TOPIC_ROOT,
 } from '../firmware/link/messages.ts';
+import { FieldEnd } from '../test/sealed.ts';
 
 const options = { useRecords: false, variableMapSize: true, mapsAsObjects: false };
 const encoder = new Encoder(options);
 const decoder = new Decoder(options);
 const BOOT = 7;
+
+/** What each controller seals with, and opens by: one boot of each for ever. */
+const ends = new Map<string, FieldEnd>();
+function endOf(id: string): FieldEnd {
+  const end = ends.get(id) ?? new FieldEnd(id);
+  ends.set(id, end);
+  return end;
+}
+
+/** @returns the message of a controller as it travels */
+export function sealed(id: string, leaf: Leaf, message: Buffer): Buffer {
+  if (leaf !== Leaf.Birth) return endOf(id).seal(leaf, message);
+  const birth: Map<number, unknown> = decoder.decode(message);
+  return endOf(id).seal(leaf, encoder.encode(birth.set(BirthKey.Session, endOf(id).session)));
+}
 
 export const idOf = (index: number): string => `pole-${String(index).padStart(5, '0')}`;
 
@@ -95,8 +111,12 @@ export class Field {
     client.on('message', (topic, payload) => {
       this.commands++;
       const [root, id] = topic.split('/');
-      const command: Map<number, unknown> = decoder.decode(payload);
-      const groups = command.get(CommandKey.Groups) as number[] | undefined;
+      // One member opens what comes to all of a group.
+      const end = endOf(root === COMMAND_GROUP_ROOT ? this.members(Number(id))[0] : id);
+      const { message, counter } = end.open(topic, payload);
+      const command: Map<number, unknown> = decoder.decode(message);
+      const items = command.get(CommandKey.Groups) as unknown[] | undefined;
+      const groups = items && end.join(items, counter);
       if (root === COMMAND_GROUP_ROOT) for (const member of this.members(Number(id))) this.acknowledge(member, command);
       else {
         if (groups) this.groups.set(id, groups);
@@ -116,7 +136,7 @@ export class Field {
         [AckKey.Code, AckCode.Done],
       ]),
     );
-    this.client.publish(`${TOPIC_ROOT}/${id}/${Leaf.Ack}`, ack, { qos: 1 });
+    this.client.publish(`${TOPIC_ROOT}/${id}/${Leaf.Ack}`, sealed(id, Leaf.Ack, ack), { qos: 1 });
   }
 
   static async connect(port: number): Promise<Field> {

@@ -9,7 +9,8 @@ import Fastify from 'fastify';
 import { Leaf, TOPIC_ROOT } from '../firmware/link/messages.ts';
 import { type Gateway, startGateway } from '../gateway/main.ts';
 import { openSqliteStore } from '../gateway/store/sqlite.ts';
-import { BIRTH, Field, idOf, report } from './field.ts';
+import { KEYS } from '../test/sealed.ts';
+import { BIRTH, Field, idOf, report, sealed } from './field.ts';
 import { type Part, quantile } from './part.ts';
 
 const CONTROLLERS = 10000;
@@ -37,7 +38,8 @@ export const gateway: Part = {
 };
 
 async function measure(dataDirectory: string, say: Say): Promise<void> {
-  const open = (): Promise<Gateway> => startGateway({ port: 0, dataDirectory, now: Date.now, log: () => {} });
+  const open = (): Promise<Gateway> =>
+    startGateway({ port: 0, keys: KEYS, dataDirectory, now: Date.now, log: () => {} });
   const first = await open();
   say('10,000 new devices, stored', await cost(() => born(first).then(() => first.close())));
   let opened: Gateway | undefined;
@@ -61,9 +63,9 @@ async function measure(dataDirectory: string, say: Say): Promise<void> {
 }
 
 /** Every controller says the same on one topic. */
-async function each({ fleet }: Gateway, leaf: Leaf, payload: Buffer): Promise<void> {
+async function each({ seals }: Gateway, leaf: Leaf, payload: Buffer): Promise<void> {
   for (let i = 0; i < CONTROLLERS; i++) {
-    fleet.receive(`${TOPIC_ROOT}/${idOf(i)}/${leaf}`, payload, false);
+    seals.receive(`${TOPIC_ROOT}/${idOf(i)}/${leaf}`, sealed(idOf(i), leaf, payload), false);
     if (i % BURST === 0) await turn();
   }
 }
@@ -188,6 +190,7 @@ async function measureCms(dataDirectory: string, say: Say): Promise<void> {
   const log: string[] = [];
   const running = await startGateway({
     port: 0,
+    keys: KEYS,
     dataDirectory,
     cms: [{ uri }],
     insecureHttp: true,

@@ -67,6 +67,8 @@ export interface Gateway {
   /** TCP port of health and metrics; absent: there is none. */
   readonly managementPort?: number;
   readonly fleet: Fleet;
+  /** What stands between the broker and the fleet. */
+  readonly seals: Seals;
   /** Looks at the time at once instead of within 100 ms; for whoever moves `now` by hand. */
   tick(): void;
   close(): Promise<void>;
@@ -344,7 +346,7 @@ async function lead(options: GatewayOptions, place?: Place, operation?: Operatio
     log(`TALQ 2.7.1 at ${url}${server ? '' : ' over plain HTTP, for a bench: nobody proves who they are'}`);
     if (open)
       log('open test mode: no CMS, no bootstrap; any well-formed clientAddress counts as the one local CMS', 'warning');
-    return { url, brokerPort: broker?.port ?? 0, fleet, tick: () => clock.tick(), close };
+    return { url, brokerPort: broker?.port ?? 0, fleet, seals, tick: () => clock.tick(), close };
   } catch (error) {
     await close();
     throw error;

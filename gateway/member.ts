@@ -13,7 +13,7 @@ import { KeyFile } from './keys/key-file.ts';
 import type { Gateway } from './main.ts';
 import type { Operation } from './operate/operation.ts';
 import type { GatewayOptions } from './options.ts';
-import { Reader } from './seal.ts';
+import { Reader, type Seals } from './seal.ts';
 import { Lease, RENEWAL } from './store/lease.ts';
 import { openPostgresStore } from './store/postgres.ts';
 import type { Store } from './store/store.ts';
@@ -191,8 +191,10 @@ export async function startMember(
         return part?.brokerPort ?? 0;
       },
       get fleet(): Fleet {
-        if (!part) throw new Error('this gateway follows another one');
-        return part.fleet;
+        return partOf(part).fleet;
+      },
+      get seals(): Seals {
+        return partOf(part).seals;
       },
       tick: () => part?.tick(),
       close,
@@ -201,6 +203,12 @@ export async function startMember(
     await close();
     throw error;
   }
+}
+
+/** @returns what leads. Throws while another gateway does */
+function partOf(part: Gateway | undefined): Gateway {
+  if (!part) throw new Error('this gateway follows another one');
+  return part;
 }
 
 /** @returns under which name other gateways reach this one */
