@@ -7,6 +7,7 @@ import { spawnSync } from 'node:child_process';
 import { parseArgs } from 'node:util';
 import { bundle } from '../scripts/bundle.mjs';
 import { boot, cost, interpreter } from '../scripts/interpreter.mjs';
+import { keyOf, toField } from '../test/sealed.ts';
 import { deepestChain, type Measurement, measureDecision } from './decision.ts';
 import { measureSteady } from './steady.ts';
 
@@ -153,7 +154,42 @@ const mqtt = (qos: 0 | 1, limit: number): Line => ({
     };`,
 });
 
-const LINES: Line[] = [mqtt(0, 520_000), mqtt(1, 585_000), cbor, json, modbus, exchange, appointment];
+/** An override to 40 % with a reference of 20 bytes, and what makes a seal of it on the interpreter. */
+const COMMAND = Buffer.from('a40000010002182807740102030405060708090a0b0c0d0e0f1011121314', 'hex');
+const ID = 'lamp-01';
+const BOOT = Buffer.alloc(8, 7);
+const SEAL = `import { Seal } from './firmware/link/seal.ts';
+    import { mac } from './hal/espruino/system.ts';
+    function from(base64) { return E.toUint8Array(atob(base64)); }
+    const hal = {
+      clock: { uptime() { return 1000; }, time() { return 1795644000000; } },
+      // The session is made of the first: here it is known beforehand.
+      mac(key, data) { return data[0] === 0x73 ? new Uint8Array(32).fill(7) : mac(key, data); },
+      random() { return 0; },
+    };
+    const seal = new Seal(hal, from("${keyOf(ID).toString('base64')}"), 'rvb1/${ID}/', 1);`;
+
+const opening: Line = {
+  name: 'authentication of one command',
+  limit: 1_500_000,
+  source: `${SEAL}
+    const commands = [${Array.from(
+      { length: 80 },
+      (_, i) => `from("${toField(ID, 'cmd', COMMAND, 1_795_644_000_000 + i, BOOT).toString('base64')}")`,
+    ).join(',')}];
+    let next = 0;
+    global.run = function () { if (!seal.open('cmd', commands[next++])) print('ERROR: refused'); };`,
+};
+
+const sealing: Line = {
+  name: 'seal of a report of 84 bytes',
+  limit: 1_500_000,
+  source: `${SEAL}
+    const message = new Uint8Array(84);
+    global.run = function () { global.size = seal.seal('report', message).length; };`,
+};
+
+const LINES: Line[] = [mqtt(0, 520_000), mqtt(1, 585_000), cbor, json, modbus, exchange, appointment, opening, sealing];
 
 /** Runs the line once on the interpreter. @returns `size` as it left it. Throws when the line does not work there. */
 async function tryOut(code: string): Promise<number | undefined> {
