@@ -125,7 +125,7 @@ async function lead(options: GatewayOptions, place?: Place, operation?: Operatio
     closers.push(() => clock.close());
     const keyFile = options.keysFile === undefined ? undefined : new KeyFile(options.keysFile, log);
     closers.push(() => keyFile?.close());
-    if (!keyFile && !options.keys) log('no keys of controllers (--keys): none of them is believed');
+    if (!keyFile && !options.keys) log('no keys of controllers (--keys): none of them is believed', 'warning');
     const account = accountOf(options);
     const guard = guardOf(brokerHost, options, keyFile?.keys ?? options.keys, account.password);
     const broker = options.brokerUrl
@@ -493,6 +493,10 @@ async function run(words: string[]): Promise<void> {
   const { logging, ...settings } = options;
   const log = openLog(logging, console.log);
   const complain = openLog(logging, console.error);
+  process.on('uncaughtException', ({ stack, message }) => {
+    complain(`a fault of this program: ${stack ?? message}`, 'error');
+    process.exit(1);
+  });
   try {
     const gateway = await startGateway({ ...settings, now: Date.now, log });
     const fail = (reason: string): void => {
