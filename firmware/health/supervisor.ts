@@ -10,6 +10,8 @@ import type { Schedule } from '../schedule.ts';
 /** ms: all tasks share one timer, so when this one is so late the others are, too. */
 const LATE = 10000;
 const MINUTE = 60000;
+/** ms between two looks where no watchdog waits. */
+const UNHURRIED = 300000;
 /** ms between two writes of what went wrong, and between two events of it. */
 const HOUR = 3600000;
 /** ms after which a boot was a good one; between two looks at the memory, each of which collects all garbage. */
@@ -128,7 +130,7 @@ export class Supervisor {
     const timeout = this._timeout;
     const now = hal.clock.uptime();
     const late = now - this._due;
-    const pause = timeout ? timeout / 4 : MINUTE;
+    const pause = timeout ? timeout / 4 : this._low ? MINUTE : UNHURRIED;
     this._schedule.at(this._task, pause);
     this._due = now + pause;
     const stuck = this._schedule.stuck();

@@ -20,7 +20,7 @@ export interface AccelerationOptions {
 
 /** @returns JavaScript for the interpreter, which leaves one global object, `soak` */
 export const acceleration = ({ start, days = 0, wattage, quiet }: AccelerationOptions): string => `
-var soak = { now: ${start}, mark: ${start} + 86400, day: ${days}, list: [], id: 0, wait: 0, patience: 0, settle: 0, rest: "",
+var soak = { now: ${start}, mark: ${start} + 86400, day: ${days}, list: [], id: 0, wait: 0, patience: 0, settle: 0, rest: "", asked: 0,
   polls: 0, sent: 0, lit: 0, relay: 0, light: 0, energy: 0, since: ${start}, crc: new Uint16Array(256),
   getTime: getTime, setTimeout: setTimeout, net: require("net"), connect: require("net").connect };
 for (var soakByte = 0; soakByte < 256; soakByte++) {
@@ -76,15 +76,18 @@ soak.heard = function (text) {
     if (text.length < head + length) break;
     var type = text.charCodeAt(0) & 240;
     if (type === 32 || type === 64 || type === 144 || type === 208) soak.wait--;
+    if (type === 48 && soak.asked && text.substr(0, 60).indexOf("/time") > 0) {
+      soak.asked = 0;
+      soak.wait--;
+    }
     text = text.substr(head + length);
   }
   soak.rest = text;
   soak.settle = soak.getTime() + ${quiet / 1000};
 };
-soak.gone = function () { soak.wait = 0; soak.rest = ""; };
+soak.gone = function () { soak.wait = soak.asked = 0; soak.rest = ""; };
 soak.net.connect = function (target, connected) {
-  soak.wait = 0;
-  soak.rest = "";
+  soak.gone();
   soak.expect(1);
   var socket;
   try {
@@ -100,6 +103,10 @@ soak.net.connect = function (target, connected) {
   socket.write = function (text) {
     var type = text.charCodeAt(0) & 246;
     if (type >= 48 && type < 64) soak.sent++;
+    if (type === 48 && text.substr(0, 60).indexOf("/ask") > 0 && !soak.asked) {
+      soak.asked = 1;
+      soak.expect(1);
+    }
     if (type === 16 || (type & 240) === 128 || type === 192 || type === 50) soak.expect(1);
     return write.call(socket, soak.now.toFixed(3) + " " + text.length + "\\n" + text);
   };

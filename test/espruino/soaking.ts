@@ -168,7 +168,7 @@ export class Soak {
     await over;
     await board.stop({ keep: true });
     if (failed) throw failed;
-    if (last < until) throw new Error(`the interpreter ended on day ${last}:\n${board.output().slice(-2000)}`);
+    if (last < until) throw new Error(`the interpreter ended on day ${last}: ${/ASSERT[^\n]*/.exec(board.output()) ?? board.output().slice(-2000)}`);
     return last;
   }
 
