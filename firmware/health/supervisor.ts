@@ -62,6 +62,8 @@ export class Supervisor {
   private _written = 0;
   private _news = 0;
   private _low = 0;
+  /** A new start is due: it comes at the next look, should writing and telling why not come back. */
+  private _end = 0;
 
   /** @param _timeout ms that the watchdog waits; undefined: there is none */
   constructor(
@@ -133,10 +135,12 @@ export class Supervisor {
     const pause = timeout ? timeout / 4 : this._low ? MINUTE : UNHURRIED;
     this._schedule.at(this._task, pause);
     this._due = now + pause;
+    if (this._end) hal.system.reboot();
     const stuck = this._schedule.stuck();
-    let end = stuck >= 0;
-    if (end) this.failed(`task ${stuck} is stuck`, FaultKind.Stuck);
-    else if (timeout && late < LATE) hal.watchdog.feed();
+    if (stuck >= 0) {
+      this._end = 1;
+      this.failed(`task ${stuck} is stuck`, FaultKind.Stuck);
+    } else if (timeout && late < LATE) hal.watchdog.feed();
 
     // Memory is measured while the lamp rests, and before it ends there is room made, or a new start: best while it is off.
     if (now - this._looked >= (this._low ? MINUTE : GOOD) && (this._low || !lamp || !lamp.ramping)) {
@@ -147,12 +151,12 @@ export class Supervisor {
       this._low = free < LOW || (before && free < ENOUGH) ? 1 : 0;
       if (this._low !== before) owner.tell(EventCode.MemoryLow, this._low);
       else if (this._low && (free < END || !lamp || lamp.level === 0)) {
+        this._end = 1;
         this.failed(`memory: ${memory.used} of ${memory.total} used`, FaultKind.Memory);
-        end = true;
       }
     }
 
-    if (this._news && (end || !this._written || now - this._written >= HOUR)) {
+    if (this._news && (this._end || !this._written || now - this._written >= HOUR)) {
       const faults = owner.faults as FaultRecord;
       const kind = this._news - 1;
       const text = JSON.stringify(faults);
@@ -165,9 +169,13 @@ export class Supervisor {
       } catch (_full) {
         // It is told all the same.
       }
-      owner.tell(EventCode.FirmwareError, faults[1] as number, kind);
+      try {
+        owner.tell(EventCode.FirmwareError, faults[1] as number, kind);
+      } catch (_fault) {
+        // Who tells may be what fails.
+      }
     }
-    if (end) hal.system.reboot();
+    if (this._end) hal.system.reboot();
     if (!this._step || now < this._step) return;
 
     // The boot was a good one, or the next part is opened: that may be what fails, so the next appointment is made before.

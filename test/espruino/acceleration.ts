@@ -8,21 +8,29 @@
  */
 
 export interface AccelerationOptions {
-  /** s since 1970 at boot. */
-  start: number;
-  /** Days that have passed before this boot. */
-  days?: number;
   /** W of the lamp at 100 % of light. */
   wattage: number;
   /** ms of real time without news after which nothing more is expected. */
   quiet: number;
 }
 
+/** File in the interpreter's directory from which a boot reads how late it is, as JSON. */
+export const TIME_FILE = 'soak.json';
+
+export interface BootTime {
+  /** s of the controller's clock. */
+  now: number;
+  /** The same, when the next day ends; and the days that are over. */
+  mark: number;
+  day: number;
+}
+
 /** @returns JavaScript for the interpreter, which leaves one global object, `soak` */
-export const acceleration = ({ start, days = 0, wattage, quiet }: AccelerationOptions): string => `
-var soak = { now: ${start}, mark: ${start} + 86400, day: ${days}, list: [], id: 0, wait: 0, patience: 0, settle: 0, rest: "", asked: 0,
-  polls: 0, sent: 0, lit: 0, relay: 0, light: 0, energy: 0, since: ${start}, crc: new Uint16Array(256),
-  getTime: getTime, setTimeout: setTimeout, net: require("net"), connect: require("net").connect };
+export const acceleration = ({ wattage, quiet }: AccelerationOptions): string => `
+var soak = JSON.parse(require("fs").readFileSync("${TIME_FILE}"));
+Object.assign(soak, { list: [], id: 0, wait: 0, patience: 0, settle: 0, rest: "", asked: 0,
+  polls: 0, sent: 0, lit: 0, relay: 0, light: 0, energy: 0, since: soak.now, crc: new Uint16Array(256),
+  getTime: getTime, setTimeout: setTimeout, net: require("net"), connect: require("net").connect });
 for (var soakByte = 0; soakByte < 256; soakByte++) {
   var soakCrc = soakByte;
   for (var soakBit = 0; soakBit < 8; soakBit++) soakCrc = soakCrc & 1 ? (soakCrc >> 1) ^ 40961 : soakCrc >> 1;
@@ -61,7 +69,7 @@ soak.pump = function () {
 };
 soak.expect = function (count) {
   soak.wait += count;
-  soak.patience = soak.getTime() + 20;
+  soak.patience = soak.getTime() + 60;
 };
 soak.heard = function (text) {
   text = soak.rest + text;

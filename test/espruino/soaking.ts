@@ -10,10 +10,12 @@ import { bundle } from '../../scripts/bundle.mjs';
 import { boot, flashImage } from '../../scripts/interpreter.mjs';
 import { assignment, calendar, program } from '../gateway/control-rig.ts';
 import { Rig } from '../gateway/rig.ts';
-import { acceleration } from './acceleration.ts';
+import { acceleration, type BootTime, TIME_FILE } from './acceleration.ts';
 
 export const DAY = 86_400_000;
 const HOUR = 3_600_000;
+/** ms for which the power is gone, once to five times that. */
+const CUT = HOUR;
 /** ms UTC of the first boot. */
 const BEGIN = Date.parse('2026-01-01T00:00:00Z');
 /** The controller's clock when it boots first, s: too little to be a time. */
@@ -111,16 +113,19 @@ export class Soak {
     await once(this.#proxy, 'listening');
     const { port } = this.#proxy.address() as AddressInfo;
     const { code } = await bundle({ board });
-    const site = { id: ID, host: '127.0.0.1', port, paths: board.lines.map(() => '/dev/null') };
+    const site = JSON.stringify({ id: ID, host: '127.0.0.1', port, paths: board.lines.map(() => '/dev/null') });
+    const script = `${acceleration({ wattage: 60, quiet: 4 })}\n${code}`;
+    writeFileSync(join(this.#directory, 'espruino.flash'), flashImage({ '.bootcde': script, 'site.json': site }));
     try {
       for (let done = 0; done < days; ) {
-        const script = `${acceleration({ start: this.#time, days: done, wattage: 60, quiet: 4 })}\n${code}`;
-        this.#write(script, JSON.stringify(site), done);
+        if (done > 0) {
+          result.cuts++;
+          this.#time += (CUT / 1000) * (1 + (done % 5));
+        }
+        const start: BootTime = { now: this.#time, mark: UPTIME + (done + 1) * (DAY / 1000), day: done };
+        writeFileSync(join(this.#directory, TIME_FILE), JSON.stringify(start));
         done = await this.#live(Math.min(days, done + cuts), onDay);
-        if (done < days) result.cuts++;
       }
-      const { online, state } = this.#rig.gateway.fleet.controllers.get(ID) ?? assert.fail('no pole');
-      result.last = `${online ? 'online' : 'offline'}, reason ${state?.reason}, ${state?.level} % of ${state?.command} %`;
     } finally {
       for (const link of this.#links) link.destroy();
       this.#proxy.close();
@@ -141,7 +146,6 @@ export class Soak {
       end = resolve;
     });
     const take = (text: string): void => {
-      if (process.env.SOAK_DEBUG) process.stderr.write(text);
       line += text;
       for (let at = line.indexOf('\n'); at >= 0; at = line.indexOf('\n')) {
         const [said] = [line.slice(0, at)];
@@ -166,9 +170,14 @@ export class Soak {
     const board = boot({ directory: this.#directory, onOutput: take });
     board.exited.then(() => end());
     await over;
+    const { online, state } = this.#rig.gateway.fleet.controllers.get(ID) ?? assert.fail('no pole');
+    result.last = `${online ? 'online' : 'offline'}, reason ${state?.reason}, ${state?.level} % of ${state?.command} %`;
     await board.stop({ keep: true });
     if (failed) throw failed;
-    if (last < until) throw new Error(`the interpreter ended on day ${last}: ${/ASSERT[^\n]*/.exec(board.output()) ?? board.output().slice(-2000)}`);
+    if (last < until)
+      throw new Error(
+        `the interpreter ended on day ${last}: ${/ASSERT[^\n]*/.exec(board.output()) ?? board.output().slice(-2000)}`,
+      );
     return last;
   }
 
@@ -218,13 +227,6 @@ export class Soak {
       result.events += events.length;
     });
     this.#rig.gateway.fleet.onSamples(() => result.batches++);
-  }
-
-  /** The interpreter's storage: a new boot keeps what the one before has stored, and gets its script with the time. */
-  #write(script: string, site: string, done: number): void {
-    const file = join(this.#directory, 'espruino.flash');
-    if (done === 0) writeFileSync(file, flashImage({ '.bootcde': script, 'site.json': site }));
-    else throw new Error('not yet');
   }
 
   /** Takes the times out of what the interpreter sends; during an outage nothing comes through. */

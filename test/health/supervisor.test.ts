@@ -340,6 +340,21 @@ describe('the supervisor', () => {
       assert.match(String((pole.told.at(-1) as unknown[])[2]), /^memory: 16\d{3} of 16383 used$/);
     });
 
+    it('starts anew all the same when who has to be told fails', () => {
+      const pole = new Pole((firmware) => {
+        firmware.tell = fail('who tells fails');
+      });
+      world.run(MINUTE);
+      used(pole, 0.98);
+      world.run(10 * MINUTE);
+      pole.mended = true;
+      world.run(2 * MINUTE);
+      assert.deepEqual(
+        pole.resets.map(([, reason]) => reason),
+        ['software'],
+      );
+    });
+
     it('starts anew while the lamp is off when less than a tenth stays free, and not while it is lit', () => {
       const pole = new Pole();
       world.run(MINUTE);
