@@ -22,7 +22,8 @@ export const ROW = 4;
 const DOUBLINGS = 6;
 /** Characters of a fault that are kept. */
 const TEXT = 60;
-/** Parts of the memory that are free: too little, enough again, and the end. */
+/** Parts of the memory that are free: looked at every minute from there, too little, enough again, and the end. */
+const WATCHFUL = 0.25;
 const LOW = 0.1;
 const ENOUGH = 0.15;
 const END = 0.03;
@@ -58,6 +59,7 @@ export class Supervisor {
   private _due = 0;
   private _step = 0;
   private _looked = 0;
+  private _interval = GOOD;
   /** Uptime of the last write of faults, 0: none; kind of the latest + 1 until it is written and told, then 0. */
   private _written = 0;
   private _news = 0;
@@ -132,7 +134,7 @@ export class Supervisor {
     const timeout = this._timeout;
     const now = hal.clock.uptime();
     const late = now - this._due;
-    const pause = timeout ? timeout / 4 : this._low ? MINUTE : UNHURRIED;
+    const pause = timeout ? timeout / 4 : Math.min(this._interval, UNHURRIED);
     this._schedule.at(this._task, pause);
     this._due = now + pause;
     if (this._end) hal.system.reboot();
@@ -143,11 +145,12 @@ export class Supervisor {
     } else if (timeout && late < LATE) hal.watchdog.feed();
 
     // Memory is measured while the lamp rests, and before it ends there is room made, or a new start: best while it is off.
-    if (now - this._looked >= (this._low ? MINUTE : GOOD) && (this._low || !lamp || !lamp.ramping)) {
+    if (now - this._looked >= this._interval && (this._low || !lamp || !lamp.ramping)) {
       const memory = hal.system.memory();
       const free = 1 - memory.used / memory.total;
       const before = this._low;
       this._looked = now;
+      this._interval = free < WATCHFUL ? MINUTE : GOOD;
       this._low = free < LOW || (before && free < ENOUGH) ? 1 : 0;
       if (this._low !== before) owner.tell(EventCode.MemoryLow, this._low);
       else if (this._low && (free < END || !lamp || lamp.level === 0)) {

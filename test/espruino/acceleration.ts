@@ -4,7 +4,8 @@
  * one timer to the next, once all that was sent has been answered. The socket is a real one; what is sent carries the time,
  * so that the peer lives in the same one. A Modbus meter stands behind the first serial port: it sees the lamp's pins.
  *
- * What it prints: `=day N <jsvars> <timers> <polls> <messages> <s lit>` when a day is over, `=stall` when an answer did not come.
+ * What it prints: `=day N <jsvars> <timers> <polls> <messages> <s lit> <time>` when a day is over, and time
+ * stands still for 2 s: so long a peer has for what it wants to say then; `=stall` when an answer did not come.
  */
 
 export interface AccelerationOptions {
@@ -60,7 +61,8 @@ soak.pump = function () {
     soak.now = soak.mark;
     soak.mark += 86400;
     soak.count();
-    print("=day " + [++soak.day, process.memory().usage, soak.list.length, soak.polls, soak.sent, Math.round(soak.lit)].join(" "));
+    print("=day " + [++soak.day, process.memory().usage, soak.list.length, soak.polls, soak.sent, Math.round(soak.lit), soak.now].join(" "));
+    soak.settle = real + 2;
     return;
   }
   if (timer.due > soak.now) soak.now = timer.due;

@@ -10,6 +10,7 @@ import { bundle } from '../../scripts/bundle.mjs';
 import { boot, flashImage } from '../../scripts/interpreter.mjs';
 import { assignment, calendar, program } from '../gateway/control-rig.ts';
 import { Rig } from '../gateway/rig.ts';
+import { siteKey } from '../sealed.ts';
 import { acceleration, type BootTime, TIME_FILE } from './acceleration.ts';
 
 export const DAY = 86_400_000;
@@ -113,7 +114,13 @@ export class Soak {
     await once(this.#proxy, 'listening');
     const { port } = this.#proxy.address() as AddressInfo;
     const { code } = await bundle({ board });
-    const site = JSON.stringify({ id: ID, host: '127.0.0.1', port, paths: board.lines.map(() => '/dev/null') });
+    const site = JSON.stringify({
+      id: ID,
+      key: siteKey(ID),
+      host: '127.0.0.1',
+      port,
+      paths: board.lines.map(() => '/dev/null'),
+    });
     const script = `${acceleration({ wattage: 60, quiet: 4 })}\n${code}`;
     writeFileSync(join(this.#directory, 'espruino.flash'), flashImage({ '.bootcde': script, 'site.json': site }));
     try {
@@ -152,10 +159,11 @@ export class Soak {
         line = line.slice(at + 1);
         if (/Uncaught|ERROR|ASSERT|Interrupted|Error/.test(said)) result.trouble.push(said.trim());
         if (said.includes('=stall')) result.stalls++;
-        const match = /=day (\d+) (\d+) (\d+) (\d+) (\d+) (\d+)/.exec(said);
+        const match = /=day (\d+) (\d+) (\d+) (\d+) (\d+) (\d+) (\d+)/.exec(said);
         if (!match) continue;
-        const [day, jsvars, timers, polls, messages, lit] = match.slice(1).map(Number);
+        const [day, jsvars, timers, polls, messages, lit, now] = match.slice(1).map(Number);
         const today = { day, jsvars, timers, polls, messages, lit };
+        this.#time = now;
         result.days.push(today);
         onDay?.(today);
         last = day;

@@ -38,7 +38,7 @@ describe('the supervisor on the interpreter', function () {
     }
     const linux = await loadBoard('linux');
     // The light and what looks after it.
-    const { monitoring: _m, counters: _c, journal: _j, store: _s, ...rest } = linux;
+    const { monitoring: _m, journal: _j, store: _s, ...rest } = linux;
     const lamp = { ...linux.lamp, defaultLevel: 60 };
     const board = { ...rest, watchdog: 30_000, timetable: [], meters: [], lines: [], events: [], lamp };
     script = `${acceleration({ wattage: 60, quiet: 0 })}${BOARD}${(await bundle({ board })).code}\n`;
@@ -139,16 +139,16 @@ describe('the supervisor on the interpreter', function () {
   });
 
   it('starts anew before a leak has taken all 16383 variables, lit until then, and says why afterwards', async () => {
-    // 24 variables a second.
+    // About 240 variables a minute: 3 % are not gone within one.
     const output = await live(
       `global.leak = [];
-       (function more() { setTimeout(more, 60000); for (var i = 0; i < 60; i++) leak.push(new Uint8Array(300)); status("leak " + process.memory().usage); })();`,
+       (function more() { setTimeout(more, 60000); for (var i = 0; i < 15; i++) leak.push(new Uint8Array(300)); status("leak " + process.memory().usage); })();`,
       /=reboot/,
     );
     const said = lines(output);
     const used = said.filter((line) => line.startsWith('=leak')).map((line) => Number(line.split(' ')[1]));
     console.log(`      ${used[0]} jsvars at first, ${used.at(-1)} when it starts anew`);
-    assert.ok((used.at(-1) ?? 0) > 14_000 && (used.at(-1) ?? 0) < 17_500);
+    assert.ok((used.at(-1) ?? 0) > 15_000 && (used.at(-1) ?? 0) < 16_383);
     for (const line of said.slice(1, -1)) assert.match(line, /^=leak \d+ 1 0\.60 60 %/);
     const after = await live('setTimeout(status, 5000, "after");', /=after [^\n]*\n/, false);
     assert.match(lines(after)[0], /^=after 1 0\.60 60 %, .* 1 faults in boot 1: memory: 1\d{4} of 16383 used$/);
