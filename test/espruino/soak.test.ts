@@ -5,7 +5,7 @@ import { Soak, type Soaked, type Today } from './soaking.ts';
 
 /** Days of the run by default, and of the one with restarts; `SOAK_DAYS=365` lives a year, in about an hour. */
 const DAYS = Number(process.env.SOAK_DAYS ?? 6);
-const RESTARTS = 4;
+const RESTARTS = 3;
 /** ms of real time: a day takes about 12 s of a processor, and several may share it. */
 const PATIENCE = 300_000;
 /** The part by which memory may differ between the first day and the last. */

@@ -17,6 +17,8 @@ export const DAY = 86_400_000;
 const HOUR = 3_600_000;
 /** ms for which the power is gone, once to five times that. */
 const CUT = HOUR;
+/** ms of real time from the end of a day to a cut of the power. */
+const CUT_AFTER = 4000;
 /** ms UTC of the first boot. */
 const BEGIN = Date.parse('2026-01-01T00:00:00Z');
 /** The controller's clock when it boots first, s: too little to be a time. */
@@ -129,7 +131,8 @@ export class Soak {
           result.cuts++;
           this.#time += (CUT / 1000) * (1 + (done % 5));
         }
-        const start: BootTime = { now: this.#time, mark: UPTIME + (done + 1) * (DAY / 1000), day: done };
+        const day = Math.floor((this.#time - UPTIME) / (DAY / 1000));
+        const start: BootTime = { now: this.#time, mark: UPTIME + (day + 1) * (DAY / 1000), day };
         writeFileSync(join(this.#directory, TIME_FILE), JSON.stringify(start));
         done = await this.#live(Math.min(days, done + cuts), onDay);
       }
@@ -167,12 +170,15 @@ export class Soak {
         result.days.push(today);
         onDay?.(today);
         last = day;
-        if (day >= until) end();
-        else
-          this.#daily(day).catch((error) => {
+        if (day >= this.#options.days) end();
+        else {
+          // The power goes a while after what the CMS wants has come.
+          const cut = day >= until ? () => setTimeout(end, CUT_AFTER) : () => {};
+          this.#daily(day).then(cut, (error) => {
             failed = error;
             end();
           });
+        }
       }
     };
     const board = boot({ directory: this.#directory, onOutput: take });
