@@ -111,10 +111,12 @@ export class FlashJournal implements Journal {
       const current = state[Of.Page + kind];
       if (current !== NOWHERE && order[current] > order[page]) continue;
       state[Of.Page + kind] = page;
-      // A torn entry points behind the page, which is full then.
-      const entry = entries[used - 1];
       let free = HEADER + 8 * entries.length;
-      if (used > 0) free = (entry & 65535) + (((entry >>> 16) + 7) & -4);
+      if (used > 0) {
+        // A torn entry points behind the page, which is full then. (The interpreter throws at a place of -1.)
+        const entry = entries[used - 1];
+        free = (entry & 65535) + (((entry >>> 16) + 7) & -4);
+      }
       state[Of.Free + kind] = page * size + free;
     }
     const header = headers[newest];
