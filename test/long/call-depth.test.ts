@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { decode } from 'cbor-x';
 import { generate, type Packet, parser } from 'mqtt-packet';
 import { timetable } from '../../bench/decision.ts';
-import { CommandKind } from '../../firmware/link/messages.ts';
+import { CommandKind, TOPIC_ROOT } from '../../firmware/link/messages.ts';
 import type { start } from '../../firmware/main.ts';
 import { encodeCommand, encodeTime, type FieldCommand } from '../../gateway/wire.ts';
 import { bundle } from '../../scripts/bundle.mjs';
@@ -58,7 +58,9 @@ class Broker {
     }
     if (packet.cmd === 'pingreq') this.#write({ cmd: 'pingresp' });
     if (packet.cmd !== 'publish') return;
-    const [, id, leaf] = packet.topic.split('/');
+    const [root, id, leaf] = packet.topic.split('/');
+    // Neighbours tell each other of presence without a seal.
+    if (root !== TOPIC_ROOT) return;
     this.#id = id;
     const message = this.#seal.open(packet.topic, packet.payload as Buffer);
     if (leaf === 'report') this.reports++;
