@@ -52,9 +52,11 @@ export interface Told {
   /** @param event by `EventItem`, without its number */
   happened(event: readonly (number | undefined)[]): void;
   recorded(batch: Batch): void;
-  readonly keeper: {
-    /** Uptime at which the clock was last confirmed; 0: not yet. */
-    readonly confirmed: number;
+  readonly _post: {
+    readonly keeper: {
+      /** Uptime at which the clock was last confirmed; 0: not yet. */
+      readonly confirmed: number;
+    };
   };
 }
 
@@ -245,7 +247,7 @@ export class Instrument implements MonitorOwner {
     this._schedule.at(this._task, MINUTE);
     this._count();
     faults.check(CONTROLLER, [Quantity.Temperature], [this.sample(LogColumn.Temperature)], false);
-    faults.judge(EventCode.ClockLost, now - (this._told ? this._told.keeper.confirmed : 0) >= DAY ? 1 : 0);
+    faults.judge(EventCode.ClockLost, now - (this._told ? this._told._post.keeper.confirmed : 0) >= DAY ? 1 : 0);
     counters.values[KEPT] = faults.bits();
     if (now - counters.saved >= this._period) counters.save();
   }

@@ -31,9 +31,11 @@ import { Instrument, type Measured } from './instrument.ts';
 import { AckCode, EventCode, FaultKind, Phase, Quantity, Reason } from './link/messages.ts';
 import { readKey } from './link/seal.ts';
 import { type Controller, Session } from './link/session.ts';
+import { Teller } from './link/teller.ts';
 import { NO_SENSOR, NONE } from './link/timetable.ts';
 import { type Meters, openMeters } from './metering/meter.ts';
 import { Schedule } from './schedule.ts';
+import { FlashJournal, MemoryJournal } from './store/journal.ts';
 import { Settings } from './store/settings.ts';
 import { Vault } from './store/vault.ts';
 
@@ -160,7 +162,18 @@ export class Firmware implements Controller, Measured, Supervised {
     }
     if (first && board.presence) this._presence = new Presence(hal, schedule, board.presence, this);
     if (first && careful) return true;
-    if (board.monitoring) this.instrument = new Instrument(hal, schedule, board, this.settings, this, this._session);
+    if (board.monitoring) {
+      const session = this._session;
+      const boot = this._supervisor.boot;
+      let teller: Teller | undefined;
+      if (session) {
+        const journal = board.journal
+          ? new FlashJournal(hal, hal.openFlash(board.journal), boot)
+          : new MemoryJournal(hal, boot);
+        session.teller = teller = new Teller(hal, schedule, journal, session, session._writer, boot);
+      }
+      this.instrument = new Instrument(hal, schedule, board, this.settings, this, teller);
+    }
     return false;
   }
 
@@ -252,10 +265,12 @@ export class Firmware implements Controller, Measured, Supervised {
     return AckCode.Done;
   }
 
-  setTime(time: number): void {
+  setTime(time: number, jump?: boolean): void {
     const before = this._clock.time();
     this._clock.setTime(time);
     if (before !== undefined) this._sensors.shift(time - before, before);
+    this.arbiter.wake();
+    if (jump && this._session) this._session.touch();
   }
 
   neighbour(sensor: number, duration: number): void {

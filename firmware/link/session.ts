@@ -4,7 +4,6 @@
  */
 import type { Bytes, Hal } from '../../hal/hal.ts';
 import type { Board, Site } from '../board.ts';
-import type { Batch } from '../monitor/recorder.ts';
 import { CborWriter, decode } from '../protocols/cbor.ts';
 import { fnv1a } from '../protocols/fnv.ts';
 import { Care, type Schedule } from '../schedule.ts';
@@ -17,7 +16,6 @@ import {
   CommandKind,
   GROUP_ROOT,
   Leaf,
-  LogKey,
   Quantity,
   TOPIC_ROOT,
 } from './messages.ts';
@@ -30,9 +28,9 @@ import {
   type Readings,
   type Remembered,
   report,
-  writeItems,
 } from './reports.ts';
 import { GROUP, Seal } from './seal.ts';
+import type { Teller } from './teller.ts';
 import { Timekeeper } from './timekeeper.ts';
 import { Uplink } from './uplink.ts';
 
@@ -44,12 +42,8 @@ const DEAD_BAND = 20;
 const INBOX = 8;
 /** Bytes of the longest message: sealed, the uplink takes no more, and 14 units with 10 values each stay below. */
 const LONGEST = 1000;
-/** Events that wait; the oldest are dropped first, and their numbers are missing. */
-const EVENTS = 24;
 /** ms until the uplink is asked again when it has no room. */
 const PATIENCE = 1000;
-/** Bytes of events in one message. */
-const PORTION = 600;
 
 /** ms between two looks whether all units have been read that somebody asks for, and until nobody waits for the rest. */
 const LOOK = 100;
@@ -78,8 +72,8 @@ export interface Controller extends Orders {
   readonly faults: readonly (number | string)[] | undefined;
   /** Undefined: this product does not count or judge. */
   readonly instrument: (Instrument & NonNullable<Orders['instrument']>) | undefined;
-  /** The gateway says what time it is, ms UTC. */
-  setTime(time: number): void;
+  /** It is this time, ms UTC. @param jump it is not what the clock was expected to say */
+  setTime(time: number, jump: boolean): void;
   /** Somebody is near a pole of the group, for `duration` ms from now unless it is said again; 0: nobody any more. */
   neighbour(sensor: number, duration: number): void;
 }
@@ -90,7 +84,8 @@ export class Session {
   /** What makes its messages, and those from the gateway, believable. */
   readonly seal: Seal;
   readonly keeper: Timekeeper;
-  private _writer = new CborWriter(LONGEST);
+  /** Of all messages, one after the other. */
+  readonly _writer = new CborWriter(LONGEST);
   private _root: string;
   private _number = 0;
   private _changed = 0;
@@ -104,16 +99,13 @@ export class Session {
   /** What stays the same in birth messages. */
   private _head: Bytes;
   /** The link came up, and the birth is still to be told. */
-  private _unborn = 0;
+  _unborn = 1;
   /** Topic of the neighbours' presence; empty without a group. */
   private _group: string;
   /** ms between reports without changes, and where in the period they come: each controller has its own place. */
   private _period: number;
   private _phase: number;
   private _task: number;
-  /** Encoded, oldest first; the first `_flying` are on their way. */
-  private _events: Bytes[] = [];
-  private _flying = 0;
   /** Numbers of the latest commands, and their codes + 1; 0: none yet. */
   private _numbers = new Uint32Array(NUMBERS);
   private _codes = new Uint8Array(NUMBERS);
@@ -123,8 +115,8 @@ export class Session {
   /** A command that waits for its instant, and the uptime of that. */
   private _held: Record<number, unknown> | undefined = undefined;
   private _at = 0;
-  private _event = 0;
-  private _log = 0;
+  /** What brings events and samples to the gateway; undefined: this product has none. */
+  teller: Teller | undefined;
   /** Numbers of the commands that are acknowledged when the units have been read, and the uptime until which that may take. */
   private _reads: number[] = [];
   private _until = 0;
@@ -147,7 +139,7 @@ export class Session {
     this.seal = new Seal(_hal, key, this._root, _boot);
     this._group = site.group === undefined ? '' : `${GROUP_ROOT}/${site.group}`;
     this._task = _schedule.add(this, Care.Vital);
-    this.keeper = new Timekeeper(_hal, _schedule, this);
+    this.keeper = new Timekeeper(_hal, _schedule, this, _owner);
     this.uplink = new Uplink(_hal, _schedule, {
       host: site.host,
       port: site.port,
@@ -166,7 +158,7 @@ export class Session {
 
   /** @returns topics that are listened to, with those of its groups' commands */
   private _filters(): string[] {
-    const filters = [this._root + Leaf.Command, this._root + Leaf.Time];
+    const filters = [this._root + Leaf.Command, this._root + Leaf.Time, this._root + Leaf.Got];
     if (this._group) filters.push(this._group);
     const groups = this._owner.settings.groups();
     for (let at = 0; at < groups.length; at += GROUP) {
@@ -190,60 +182,12 @@ export class Session {
 
   /** The next appointment. */
   private _plan(): void {
-    const urgent = this._inbox.length > 0 || (this._events.length > 0 && !this._flying && this.uplink.online);
+    const urgent = this._inbox.length > 0;
     const due = this._held ? Math.min(this._due, this._at) : this._due;
-    const delay = Math.max(0, due - this._hal.clock.uptime());
+    let delay = Math.max(0, due - this._hal.clock.uptime());
+    // The uplink had no room.
+    if (this._answers.length > 0) delay = Math.min(delay, PATIENCE);
     this._schedule.at(this._task, urgent ? 0 : this._reads.length > 0 ? Math.min(delay, LOOK) : delay);
-  }
-
-  /** Something happened that must not be lost. @param event by `EventItem`, its number left out */
-  happened(event: readonly (number | null | undefined)[]): void {
-    const writer = this._writer;
-    if (this._events.length === EVENTS) this._events.splice(this._flying, 1);
-    writer.array(event.length + 1);
-    writer.number(++this._event);
-    // Not by `writeItems`: from a reading to here the stack is as deep as it may be.
-    for (const item of event) {
-      if (item === undefined || item === null) writer.simple(null);
-      else writer.number(item);
-    }
-    this._events.push(writer.finish() as Bytes);
-    this.touch();
-    this._plan();
-  }
-
-  /** A batch of samples is full. */
-  recorded(batch: Batch): void {
-    const writer = this._writer;
-    writer.map(7);
-    writer.pairs(LogKey.Number, [++this._log, this._boot, batch.start / 1000, batch.record[0]]);
-    writer.number(LogKey.Columns);
-    writer.array(batch.record.length - 1);
-    writeItems(writer, batch.record.slice(1));
-    writer.pairs(LogKey.Count, [batch.count]);
-    writer.number(LogKey.Samples);
-    writer.bytes(batch.samples);
-    this._send(Leaf.Log, writer.finish(), false);
-  }
-
-  /** Tells what has happened, in portions. */
-  private _tell(): void {
-    let size = 0;
-    let count = 0;
-    while (count < this._events.length && size < PORTION) size += this._events[count++].length;
-    this._writer.array(count + 1);
-    this._writer.number(this._boot);
-    for (let i = 0; i < count; i++) this._writer.raw(this._events[i]);
-    const payload = this.seal.seal(Leaf.Event, this._writer.finish() as Bytes);
-    if (this.uplink.publish(this._root + Leaf.Event, payload, 1, false, this)) this._flying = count;
-    else this._schedule.at(this._task, PATIENCE);
-  }
-
-  /** The broker has the events that were on their way. @internal */
-  arrived(): void {
-    this._events.splice(0, this._flying);
-    this._flying = 0;
-    this._plan();
   }
 
   /** A unit was read. Its report is worth sending when the power moved by more than 2 W and 5 %, and the first time. */
@@ -284,10 +228,21 @@ export class Session {
     const now = this._hal.clock.uptime();
     const owner = this._owner;
     const answers = this._answers;
-    if (answers.length > 0) {
+    while (answers.length > 0) {
+      const number = answers[0];
+      const code = answers[1];
+      // That one may be given again, when the time is known.
+      if (code !== AckCode.NoClock && this._numbers.indexOf(number) < 0) {
+        this._numbers[this._oldest] = number;
+        this._codes[this._oldest] = code + 1;
+        this._oldest = (this._oldest + 1) % NUMBERS;
+      }
       // The arbiter has decided since they were given.
-      this._answers = [];
-      for (let i = 0; i < answers.length; i += 2) this._acknowledge(answers[i], answers[i + 1]);
+      const decided = owner.arbiter.command;
+      this._writer.map(4);
+      this._writer.pairs(AckKey.Number, [number, code, decided.level, decided.reason]);
+      if (!this.post(Leaf.Ack, this._writer.finish(), false)) break;
+      answers.splice(0, 2);
     }
     let command = this._held;
     if (command && this._at - now < 1) {
@@ -301,14 +256,12 @@ export class Session {
           const reads = this._reads;
           this._reads = [];
           this._report(now);
-          for (const number of reads) {
-            this._remember(number, AckCode.Done);
-            this._acknowledge(number, AckCode.Done);
-          }
+          for (const number of reads) this._answers.push(number, AckCode.Done);
+          this._schedule.at(this._task, 0);
+          return;
         }
         // A clock of fractions may be an instant early: an appointment that is not kept then would be made again and again.
         if (this._due - now < 1) this._report(now);
-        else if (!this._flying && this._events.length > 0 && this.uplink.online) this._tell();
         return;
       }
       const topic = message._topic;
@@ -326,6 +279,10 @@ export class Session {
         const seconds = Number(content[1]);
         // What it changes is reported when the lamp follows: a street that talks shall not make the gateway listen.
         if (sensor > 0 && seconds >= 0 && seconds <= LONGEST_PRESENCE) owner.neighbour(sensor, seconds * 1000);
+        return;
+      }
+      if (name === Leaf.Got) {
+        if (this.teller) this.teller.got(content);
         return;
       }
       // Many have the key of a group: what comes under it is an override, or the end of one.
@@ -365,21 +322,11 @@ export class Session {
       this._read(number, now);
       return;
     }
-    // That one may be given again, when the time is known.
     if (answer.code === AckCode.NoClock) this.keeper.begin();
-    else this._remember(number, answer.code);
     this._answers.push(number, answer.code);
     owner.arbiter.wake();
     this.touch();
     this._schedule.at(this._task, 0);
-  }
-
-  /** A command of this number is answered like that, and not obeyed again, while it is among the latest. */
-  private _remember(number: number, code: AckCode): void {
-    const at = this._oldest;
-    this._numbers[at] = number;
-    this._codes[at] = code + 1;
-    this._oldest = (at + 1) % NUMBERS;
   }
 
   /** Reads all units now, unless that is being done. */
@@ -392,13 +339,6 @@ export class Session {
     }
     reads.push(number);
     this._plan();
-  }
-
-  private _acknowledge(number: number, code: AckCode): void {
-    const command = this._owner.arbiter.command;
-    this._writer.map(4);
-    this._writer.pairs(AckKey.Number, [number, code, command.level, command.reason]);
-    this._send(Leaf.Ack, this._writer.finish(), false);
   }
 
   private _report(now: number): void {
@@ -415,13 +355,14 @@ export class Session {
     const owner = this._owner;
     if (this._unborn) {
       this._unborn = 0;
-      this._send(
+      this.post(
         Leaf.Birth,
         birth(writer, this._head, this._hal, owner.settings, owner.presence, this.seal.session, owner.faults),
         true,
       );
-      this._send(Leaf.Link, new Uint8Array([1]), true);
+      this.post(Leaf.Link, new Uint8Array([1]), true);
       this.keeper.begin();
+      if (this.teller) this.teller.greet();
     }
     this._number++;
     const payload = report(
@@ -437,7 +378,7 @@ export class Session {
       this.seal.refused,
       now - this.keeper.confirmed,
     );
-    this._send(Leaf.Report, payload, false);
+    this.post(Leaf.Report, payload, false);
   }
 
   /** What time is it? @internal */
@@ -447,16 +388,11 @@ export class Session {
     return this.uplink.publish(this._root + Leaf.Ask, payload, 0, false);
   }
 
-  /** The clock shows another time from now on. @internal */
-  setTime(time: number, jump: boolean): void {
-    this._owner.setTime(time);
-    this._owner.arbiter.wake();
-    if (jump) this.touch();
-  }
-
-  private _send(leaf: string, payload: Bytes | undefined, retain: boolean): void {
+  /** @returns false: the uplink has no room @internal */
+  post(leaf: string, payload: Bytes | undefined, retain: boolean): boolean {
     if (payload === undefined) throw new Error(`${leaf} message is longer than ${LONGEST} bytes`);
     // The last will, which has nobody to seal it, shares its topic.
-    this.uplink.publish(this._root + leaf, leaf === Leaf.Link ? payload : this.seal.seal(leaf, payload), 1, retain);
+    const sealed = leaf === Leaf.Link ? payload : this.seal.seal(leaf, payload);
+    return this.uplink.publish(this._root + leaf, sealed, 1, retain);
   }
 }

@@ -41,10 +41,14 @@ const FINE = 1;
 /** The question in bits that every CBOR library reads alike. */
 const TURN = 4294967296;
 
-/** Who can ask, and whose clock it is. */
-export interface TimeOwner {
+/** Who can ask. */
+export interface Asker {
   /** @param uptime what the answer echoes. @returns false: it did not go out */
   ask(uptime: number): boolean;
+}
+
+/** Whose clock it is. */
+export interface TimeOwner {
   /** It is this time, ms UTC. @param jump it is not what the clock was expected to say */
   setTime(time: number, jump: boolean): void;
 }
@@ -74,6 +78,7 @@ export class Timekeeper {
   constructor(
     private _hal: { readonly clock: Clock; random(): number },
     private _schedule: Schedule,
+    private _asker: Asker,
     private _owner: TimeOwner,
   ) {
     this._task = _schedule.add(this);
@@ -102,20 +107,11 @@ export class Timekeeper {
     }
     if (this._due - now < 1) {
       this._asked = Math.floor(now);
-      this._plan(this._pause);
+      this._due = now + this._pause * (1 - SPREAD * this._hal.random());
       this._pause = Math.min(PERIOD, 2 * this._pause);
       // Without a link it is asked when there is one.
-      if (!this._owner.ask(this._asked % TURN)) this._asked = -1;
+      if (!this._asker.ask(this._asked % TURN)) this._asked = -1;
     }
-    this._sleep(now);
-  }
-
-  /** The next question. */
-  private _plan(pause: number): void {
-    this._due = this._hal.clock.uptime() + pause * (1 - SPREAD * this._hal.random());
-  }
-
-  private _sleep(now: number): void {
     this._schedule.at(this._task, Math.min(Math.abs(this._behind) < FINE ? TRIM : STEP, this._due - now));
   }
 
@@ -156,8 +152,9 @@ export class Timekeeper {
         this._since += since / 2;
         this._gained /= 2;
       }
-      this._plan(now - this._since < LEARNED ? EARLY : PERIOD);
+      const pause = now - this._since < LEARNED ? EARLY : PERIOD;
+      this._due = now + pause * (1 - SPREAD * this._hal.random());
     }
-    this._sleep(now);
+    this._schedule.at(this._task, Math.min(Math.abs(this._behind) < FINE ? TRIM : STEP, this._due - now));
   }
 }

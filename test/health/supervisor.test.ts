@@ -40,6 +40,7 @@ describe('the supervisor', () => {
     readonly controller: Controller;
 
     constructor(harm: Break = () => {}, options: Partial<ControllerOptions> = {}) {
+      this.post.now = () => BEGIN + world.now;
       this.post.onLetter = ({ leaf, body }) => this.letters.push({ leaf, body });
       this.controller = openController({
         world,

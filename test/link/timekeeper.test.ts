@@ -68,14 +68,20 @@ class Pole {
         throw error;
       },
     });
-    this.keeper = new Timekeeper({ clock: this.clock, random: () => random.next() }, schedule, {
-      ask: (echo) => this.#ask(echo),
-      setTime: (time, jump) => {
-        const before = this.clock.time();
-        this.moves.push({ by: before === undefined ? 0 : time - before, jump, at: world.now });
-        this.clock.setTime(time);
+    this.keeper = new Timekeeper(
+      { clock: this.clock, random: () => random.next() },
+      schedule,
+      {
+        ask: (echo) => this.#ask(echo),
       },
-    });
+      {
+        setTime: (time, jump) => {
+          const before = this.clock.time();
+          this.moves.push({ by: before === undefined ? 0 : time - before, jump, at: world.now });
+          this.clock.setTime(time);
+        },
+      },
+    );
   }
 
   /** ms by which the clock is wrong. */

@@ -46,7 +46,7 @@ export const LAMP_ALARMS: readonly number[] = [
 export interface Event {
   /** ms of the world at which it arrived. */
   at: number;
-  boot: number;
+  epoch: number;
   code: number;
   phase: Phase;
   unit: number | null;
@@ -245,14 +245,14 @@ export class Pole {
     return (this.report[ReportKey.Active] ?? []) as (number | null)[];
   }
 
-  /** Events come as [boot, event, …], each an array by `EventItem`. */
+  /** Events come as [epoch, event, …], each an array by `EventItem`. */
   #hear(at: number, body: unknown[]): void {
-    const [boot, ...events] = body as [number, ...(number | null)[][]];
+    const [epoch, ...events] = body as [number, ...(number | null)[][]];
     for (const items of events) {
       assert.ok(Array.isArray(items), `an event is an array, not ${JSON.stringify(items)}`);
       const code = items[EventItem.Code] as number;
       const phase = items[EventItem.Phase] as Phase;
-      this.events.push({ at, boot, code, phase, unit: items[EventItem.Unit], items });
+      this.events.push({ at, epoch, code, phase, unit: items[EventItem.Unit], items });
     }
   }
 }

@@ -1,7 +1,7 @@
 /** The far end of a controller's connection: takes its messages, acknowledges them, and sends orders, with other people's codecs. */
 import { decode, Encoder } from 'cbor-x';
 import mqttPacket from 'mqtt-packet';
-import { CommandKey, type CommandKind, TimeKey } from '../../firmware/link/messages.ts';
+import { CommandKey, type CommandKind, LogKey, RecordKind, TimeKey } from '../../firmware/link/messages.ts';
 import type { World } from '../../sim/clock.ts';
 import { type Dial, dialPipe, type FarEnd } from '../../sim/network.ts';
 import { GatewayEnd } from '../sealed.ts';
@@ -23,12 +23,15 @@ export class Post {
   readonly dial: Dial;
   /** What happens to each message when it comes. */
   onLetter: (letter: Letter) => void = () => {};
+  /** It says that it has events and samples for good. */
+  keeps = true;
   /** What the controller is told when it asks, ms UTC; undefined: nothing. */
   now: () => number | undefined = () => undefined;
   #end: FarEnd | undefined;
   /** The seal of the gateway that is played. */
   readonly seal: GatewayEnd;
   #number = 0;
+  #ahead = 0;
 
   constructor(
     private world: World,
@@ -60,15 +63,29 @@ export class Post {
     this.#send('cmd', new Map([...head, ...items]), 1);
   }
 
-  #send(leaf: string, message: Map<number, unknown>, qos: 0 | 1): void {
+  #send(leaf: string, message: unknown, qos: 0 | 1): void {
     const topic = `rvb1/${this.id}/${leaf}`;
-    this.sendRaw(topic, this.seal.seal(leaf, encoder.encode(message), this.now() ?? this.world.now), qos);
+    // It knows the time also when it does not tell it.
+    const now = this.now();
+    if (now !== undefined) this.#ahead = now - this.world.now;
+    this.sendRaw(topic, this.seal.seal(leaf, encoder.encode(message), this.world.now + this.#ahead), qos);
   }
 
   /** Sends what anybody might who has the broker: any bytes. */
   sendRaw(topic: string, payload: Buffer, qos: 0 | 1 = 1): void {
     const packet = { cmd: 'publish', topic, payload, qos, dup: false, retain: false, ...NUMBERED } as const;
     this.#end?.write(mqttPacket.generate(packet));
+  }
+
+  #keep(leaf: string, body: unknown): void {
+    if (leaf === 'event') {
+      const [epoch, ...events] = body as [number, ...number[][]];
+      this.#send('got', [RecordKind.Event, epoch, events[0][0], (events.at(-1) as number[])[0]], 1);
+    }
+    if (leaf === 'log') {
+      const { [LogKey.Number]: number, [LogKey.Epoch]: epoch } = body as Record<number, number>;
+      this.#send('got', [RecordKind.Samples, epoch, number, number], 1);
+    }
   }
 
   #accept(end: FarEnd): void {
@@ -86,6 +103,7 @@ export class Post {
         const leaf = packet.topic.slice(`rvb1/${this.id}/`.length);
         const body = decode(this.seal.open(packet.topic, packet.payload as Buffer));
         if (leaf === 'ask') this.#tellTime(body);
+        if (this.keeps) this.#keep(leaf, body);
         this.onLetter({ at: this.world.now, leaf, body });
       }
     });
