@@ -1,12 +1,15 @@
 /** Whoever has the broker may read, keep back, repeat and make up messages: what becomes of that at a controller. */
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { Encoder } from 'cbor-x';
 import { AckKey, CommandKey, CommandKind, ReportKey } from '../../firmware/link/messages.ts';
+import { Seal } from '../../firmware/link/seal.ts';
 import { loadBoard } from '../../scripts/board-config.mjs';
 import { World } from '../../sim/clock.ts';
 import { type Controller, openController } from '../../sim/controller.ts';
+import { openSim } from '../../sim/index.ts';
 import { type Letter, Post } from '../monitor/post.ts';
-import { type Group, keyOf, seal, siteKey, toField, toGroup, wrapped } from '../sealed.ts';
+import { type Group, keyOf, open, seal, siteKey, toField, toGroup, wrapped } from '../sealed.ts';
 
 /** ms UTC at which the world begins: 21:00 at the pole, whose own program gives 100 %. */
 const BEGIN = Date.UTC(2026, 10, 25, 20);
@@ -273,5 +276,36 @@ describe('a controller whose site has no key, or half of one', () => {
       assert.equal(dialled, 0);
       assert.equal(pole.firmware?.status(), '100 %, default 100 %, link down, the site has no key');
     }
+  });
+});
+
+describe('the examples of seals in PROTOCOL.md', () => {
+  const key = Buffer.from(Array.from({ length: 32 }, (_, i) => i));
+  const session = Buffer.from('0102030405060708', 'hex');
+  const text = readFileSync(new URL('../../PROTOCOL.md', import.meta.url), 'utf8');
+  const rows = [...text.matchAll(/^\| `(rvb1\/\S+)` \| `([0-9a-f]+)` \| `([0-9a-f]+)` \|$/gm)];
+
+  it('are opened by the COSE library', () => {
+    assert.equal(rows.length, 2);
+    for (const [, topic, message, envelope] of rows) {
+      const aad = Buffer.concat([Buffer.from(topic), session]);
+      assert.equal(open(key, Buffer.from(envelope, 'hex'), aad).message.toString('hex'), message);
+    }
+  });
+
+  it('are opened and made by the firmware', () => {
+    const [[, , command, told], [, , ack, answer]] = rows;
+    const sim = openSim();
+    const hal = {
+      clock: { ...sim.clock, uptime: () => 1000, time: () => Date.UTC(2026, 10, 25, 22) },
+      random: () => 0,
+      // The session is made of the first: here it is that of the example.
+      mac: (own: Uint8Array, data: Uint8Array) =>
+        data[0] === 0x73 ? Uint8Array.from([...session, ...Buffer.alloc(24)]) : sim.mac(own, data),
+    };
+    const firmware = new Seal(hal as never, new Uint8Array(key), 'rvb1/lamp-01/', 1);
+    const opened = firmware.open('cmd', new Uint8Array(Buffer.from(told, 'hex')));
+    assert.equal(Buffer.from(opened ?? []).toString('hex'), command);
+    assert.equal(Buffer.from(firmware.seal('ack', new Uint8Array(Buffer.from(ack, 'hex')))).toString('hex'), answer);
   });
 });
