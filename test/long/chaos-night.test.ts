@@ -10,7 +10,7 @@ import { HOUR, Night, type Sum } from './chaos/night.ts';
 
 const SEED = Number(process.env.SEED ?? 1 + Math.floor(Math.random() * 1e6));
 const CONTROLLERS = Number(process.env.CONTROLLERS ?? 200);
-const LENGTH = Number(process.env.HOURS ?? 4) * HOUR;
+const LENGTH = Number(process.env.HOURS ?? 3) * HOUR;
 const KILLS = Number(process.env.KILLS ?? 20);
 const NEAR = { truncate: 0.001, duplicate: 0.02, delay: 0.02, longest: 30 };
 const FAR = { ...NEAR, truncate: 0.0002 };
