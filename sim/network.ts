@@ -70,10 +70,9 @@ function overDuplex(duplex: Duplex, connectedEvent: string | undefined, listener
 /** Connects through the host's TCP/IP, TLS with the host's trust store. */
 export const dialTcp: Dial = (target, listener) => {
   const { host, port } = target;
-  if (target.tls) return overDuplex(tls.connect({ host, port, servername: host }), 'secureConnect', listener);
-  const socket = net.connect({ host, port });
+  const socket = target.tls ? tls.connect({ host, port, servername: host }) : net.connect({ host, port });
   socket.setNoDelay(true);
-  return overDuplex(socket, 'connect', listener);
+  return overDuplex(socket, target.tls ? 'secureConnect' : 'connect', listener);
 };
 
 /** @param open gives the near end of a connection, or throws to refuse it */

@@ -20,6 +20,8 @@ const BETTER = 4;
 /** ms from a question that had no good answer to the next: doubled each time, up to the time between questions otherwise. */
 const FIRST = 30000;
 const PERIOD = 3600000;
+/** The same while the time is unknown: the gateway answers only who asks, and may be away for long. */
+const UNKNOWN = 60000;
 /** ms between questions while the crystal is being learned. */
 const EARLY = 600000;
 /** ms of good answers from which the crystal can be told, is known, and is told anew. */
@@ -108,7 +110,7 @@ export class Timekeeper {
     if (this._due - now < 1) {
       this._asked = Math.floor(now);
       this._due = now + this._pause * (1 - SPREAD * this._hal.random());
-      this._pause = Math.min(PERIOD, 2 * this._pause);
+      this._pause = Math.min(time === undefined ? UNKNOWN : PERIOD, 2 * this._pause);
       // Without a link it is asked when there is one.
       if (!this._asker.ask(this._asked % TURN)) this._asked = -1;
     }

@@ -247,18 +247,31 @@ describe('the timekeeper', () => {
     assert.equal(time(), told + 5000);
   });
 
-  it('asks again after 30 s, 1, 2, 4 … minutes while nobody answers, then every hour, less up to a fifth', () => {
+  /** Pauses between questions that nobody answers, each shorter than its limit by up to a fifth. */
+  const pauses = (known: boolean, minutes: readonly number[]) => {
     const world = new World();
     const pole = new Pole(world);
+    pole.keeper.begin();
+    if (known) world.run(1000);
     pole.way = () => undefined;
     pole.keeper.begin();
+    const begin = pole.asked.length;
     world.run(6 * HOUR);
-    const gaps = pole.asked.slice(1).map(({ at }, i) => at - pole.asked[i].at);
-    const longest = [0.5, 1, 2, 4, 8, 16, 32, 60, 60, 60].map((minutes) => minutes * MINUTE);
-    longest.slice(0, gaps.length).forEach((limit, i) => {
-      assert.ok(gaps[i] <= limit + 1 && gaps[i] >= 0.8 * limit - 1, `pause ${i + 1}: ${gaps[i]} ms`);
+    const asked = pole.asked.slice(begin);
+    const gaps = asked.slice(1).map(({ at }, i) => at - asked[i].at);
+    assert.ok(gaps.length >= minutes.length, `${gaps.length} pauses`);
+    minutes.forEach((limit, i) => {
+      const [least, most] = [0.8 * limit * MINUTE - 1, limit * MINUTE + 1];
+      assert.ok(gaps[i] <= most && gaps[i] >= least, `pause ${i + 1}: ${gaps[i]} ms`);
     });
-    assert.ok(gaps.length >= 10);
+  };
+
+  it('asks again after 30 s, 1, 2, 4 … minutes while nobody answers, then every hour, less up to a fifth', () => {
+    pauses(true, [0.5, 1, 2, 4, 8, 16, 32, 60, 60]);
+  });
+
+  it('asks every minute while it does not know the time', () => {
+    pauses(false, [0.5, ...new Array(300).fill(1)]);
   });
 
   it('asks at once when the link comes up, and nobody before', () => {

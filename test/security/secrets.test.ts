@@ -79,8 +79,8 @@ describe('the secrets of provisioned controllers', function () {
 
     for (const { firmware, sim } of bench.poles) {
       see('status', firmware?.status() ?? '');
-      // The firmware's own settings, apart from the site record.
-      for (const key of sim.storage.keys()) see('storage', Buffer.from(sim.storage.read(key) ?? []).toString('latin1'));
+      // Where the firmware keeps its settings, counters and journal; the site record is elsewhere.
+      see('storage', Buffer.from(sim.raw.image()).toString('latin1'));
     }
     const headers = { 'talq-api-version': '2.7.1', 'content-type': 'application/json' };
     const ask = async (method: string, path: string, body?: string) => {

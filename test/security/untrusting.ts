@@ -13,6 +13,7 @@ export class Untrusting {
     return dialDuplex(({ tls, port }) => {
       if (!tls) throw new Error('the controller was to use TLS');
       const socket = connect({ host: '127.0.0.1', port: this.port?.() ?? port, rejectUnauthorized: false });
+      socket.setNoDelay(true);
       this.handshakes.add(socket);
       for (const event of ['secureConnect', 'error', 'close']) socket.once(event, () => this.handshakes.delete(socket));
       return socket;

@@ -48,6 +48,7 @@ export class Wiretap {
       if (tap.lying) tap.deceived++;
       const far = connect(tap.lying ? tap.falsePort : tap.truePort, '127.0.0.1');
       for (const socket of [near, far]) {
+        socket.setNoDelay(true);
         tap.sockets.add(socket);
         socket.on('error', () => {});
         socket.on('close', () => {

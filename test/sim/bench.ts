@@ -114,7 +114,8 @@ export class Bench {
     const lives = ({ online, state, readings }: NonNullable<ReturnType<typeof fleet.controllers.get>>) =>
       online && state?.timed === true && readings[0]?.some((reading) => reading !== undefined) === true;
     const all = () => fleet.controllers.size === this.poles.length && [...fleet.controllers.values()].every(lives);
-    await this.until(all, 30_000);
+    // Whoever does not know the time asks for it every minute.
+    await this.until(all, 75_000);
   }
 
   /** Lets time run beside real time while the gateway answers: sockets have delays that simulated time knows nothing of. */

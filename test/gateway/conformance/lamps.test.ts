@@ -171,7 +171,9 @@ describe('lamps that a CMS commands', function () {
     assert.equal(bench.rig.gateway.fleet.controllers.get('pole-1')?.online, true);
     const { entries } = (await bench.rig.call('GET', '/log-reports/log')).body;
     const data = entries.map((one: { data: object }) => one.data);
-    const change = data.find(({ eventType }: { eventType: string }) => eventType === 'lightStateChange');
+    // The journal tells what came before the logger, too.
+    const change = data.find((one: { command?: { reason: string } }) => one.command?.reason === 'override');
+    assert.equal(change.eventType, 'lightStateChange');
     assert.equal(change.type, 'StateChangeEventLogData');
     assert.deepEqual(
       [change.command.state.value, change.command.reason, change.command.cmsRefId],
