@@ -1,7 +1,7 @@
 /** A simulated board: implements `hal/hal.ts` inside simulated time, and gives tests the other side of every port. */
 
 import { pbkdf2Sync } from 'node:crypto';
-import { crc32 } from 'crc';
+import { crc32 } from 'node:zlib';
 import type {
   AnalogOptions,
   AnalogOutput,
@@ -158,7 +158,7 @@ export class SimHal implements Hal {
   }
 
   crc32(data: Uint8Array): number {
-    return crc32(Buffer.from(data)) >>> 0;
+    return crc32(data);
   }
 
   mac(key: Uint8Array, data: Uint8Array): Uint8Array {

@@ -5,7 +5,7 @@
  * Bank: header (magic, sequence, CRC-32 of both), records. Record: header (magic, key length, kind, value length, CRC-32
  * of key and value, CRC-32 of the header), key, value, each record padded to 16 bytes.
  */
-import { crc32 } from 'crc';
+import { crc32 } from 'node:zlib';
 import type { Bytes, Storage } from '../hal/hal.ts';
 import { type Owner, PowerCut } from './clock.ts';
 import type { Flash } from './flash.ts';
@@ -37,7 +37,7 @@ function bankHeader(sequence: number): Buffer {
   const header = Buffer.alloc(HEADER, 0xff);
   header.writeUInt32BE(BANK_MAGIC, 0);
   header.writeUInt32BE(sequence, 4);
-  header.writeUInt32BE(crc32(header.subarray(0, 8)) >>> 0, 8);
+  header.writeUInt32BE(crc32(header.subarray(0, 8)), 8);
   return header;
 }
 
@@ -49,8 +49,8 @@ function record(key: string, kind: number, value: Bytes): Buffer {
   bytes.writeUInt32BE(value.length, 4);
   bytes.write(key, HEADER, 'latin1');
   bytes.set(value, HEADER + key.length);
-  bytes.writeUInt32BE(crc32(bytes.subarray(HEADER, HEADER + key.length + value.length)) >>> 0, 8);
-  bytes.writeUInt32BE(crc32(bytes.subarray(0, 12)) >>> 0, 12);
+  bytes.writeUInt32BE(crc32(bytes.subarray(HEADER, HEADER + key.length + value.length)), 8);
+  bytes.writeUInt32BE(crc32(bytes.subarray(0, 12)), 12);
   return bytes;
 }
 
@@ -85,7 +85,7 @@ export class SimStorage implements Storage {
     if (!place || place.damaged) return undefined;
     const start = place.address + HEADER;
     const body = Buffer.from(this.#flash.read(start, place.keyLength + place.length));
-    if (crc32(body) >>> 0 !== place.crc) return undefined;
+    if (crc32(body) !== place.crc) return undefined;
     const view = Uint8Array.from(body.subarray(place.keyLength));
     this.#views.set(key, view);
     return view;
@@ -135,7 +135,7 @@ export class SimStorage implements Storage {
   #bankSequence(bank: number): number {
     const header = Buffer.from(this.#flash.read(bank * this.#bankSize, HEADER));
     if (header.readUInt32BE(0) !== BANK_MAGIC) return 0;
-    return crc32(header.subarray(0, 8)) >>> 0 === header.readUInt32BE(8) ? header.readUInt32BE(4) : 0;
+    return crc32(header.subarray(0, 8)) === header.readUInt32BE(8) ? header.readUInt32BE(4) : 0;
   }
 
   /** A record that fails its check is a torn write when it is the last one, and damage when others follow it. */
@@ -149,8 +149,7 @@ export class SimStorage implements Storage {
       if (header.every((byte) => byte === 0xff)) break;
       const keyLength = header.readUInt8(2);
       const length = header.readUInt32BE(4);
-      const torn =
-        crc32(header.subarray(0, 12)) >>> 0 !== header.readUInt32BE(12) || header.readUInt16BE(0) !== RECORD_MAGIC;
+      const torn = crc32(header.subarray(0, 12)) !== header.readUInt32BE(12) || header.readUInt16BE(0) !== RECORD_MAGIC;
       if (suspect) this.#index.set(suspect.key, suspect.place);
       if (torn) {
         this.#free = this.#bankSize;
@@ -160,7 +159,7 @@ export class SimStorage implements Storage {
       const place = { address, keyLength, length, crc: header.readUInt32BE(8), damaged: false };
       const key = body.toString('latin1', 0, keyLength);
       suspect = undefined;
-      if (crc32(body) >>> 0 !== place.crc) suspect = { key, place: { ...place, damaged: true } };
+      if (crc32(body) !== place.crc) suspect = { key, place: { ...place, damaged: true } };
       else if (header.readUInt8(3) === DELETED) this.#index.delete(key);
       else this.#index.set(key, place);
       this.#free += recordSize(place);
