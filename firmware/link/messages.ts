@@ -233,7 +233,7 @@ export const enum EventCode {
   LightStateChange = 20,
   /** Vendor, instant: the gateway has set a counter. `First`: which `Counter`; `Second`: what it was. */
   CounterPreset = 21,
-  /** Vendor, instant: records that nobody had were dropped for want of room. `First`: how many; `Second`: their `RecordKind`. */
+  /** Vendor, instant: records that nobody had were dropped for want of room. `First`: how many of the epoch so far; `Second`: their `RecordKind`. */
   Dropped = 22,
   /** Vendor, instant: the firmware caught a fault of its own. `First`: how many since boot; `Second`: the latest's `FaultKind`. */
   FirmwareError = 23,

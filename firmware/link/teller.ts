@@ -18,8 +18,6 @@ const PAUSE = 1000;
 /** ms that the gateway has to say that it has something; doubled while it does not, up to the longest. */
 const PATIENCE = 30000;
 const LONGEST = 600000;
-/** Lost records that are worth an event while nobody listens. */
-const MANY = 5;
 
 /** How messages get out. */
 export interface Post {
@@ -208,7 +206,8 @@ export class Teller {
         const events = kind === RecordKind.Event;
         const dropped = journal.dropped(kind);
         const count = dropped - (events ? this._lost : this._lostSamples);
-        if (count - (events ? this._cost : 0) < (this._post.uplink.online ? 1 : MANY)) continue;
+        // While nobody listens the event would be lost itself.
+        if (!this._post.uplink.online || count - (events ? this._cost : 0) < 1) continue;
         if (events) {
           this._lost = dropped;
           this._cost = 0;
@@ -216,7 +215,7 @@ export class Teller {
         const clock = this._hal.clock;
         const nothing = [undefined, undefined, undefined, undefined, undefined, undefined, undefined];
         const told = [EventCode.Dropped, Phase.Instant, seconds(clock.uptime()), seconds(clock.time())];
-        this._fresh.push(told.concat(nothing, [count, kind]));
+        this._fresh.push(told.concat(nothing, [dropped, kind]));
       }
       if (this._fresh.length === 0) return;
     }
