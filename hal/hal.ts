@@ -10,6 +10,9 @@
 /** Binary data, always. Text never stands in for bytes. */
 export type Bytes = Uint8Array;
 
+/** Of what is joined in native code only, where text need not become an array first: its characters are bytes, 0..255. */
+export type Part = Bytes | string | readonly number[];
+
 /** A pin as the board configuration names it; opaque to firmware. */
 export type Pin = string | number;
 
@@ -37,10 +40,11 @@ export interface Hal {
   crc32(data: Bytes): number;
   /**
    * @param key 1 byte or more
-   * @returns 32 new bytes: PBKDF2 with HMAC-SHA-256, one iteration, which is HMAC-SHA-256(key, data || 00000001). The only
+   * @param parts one behind the other
+   * @returns 32 new bytes: PBKDF2 with HMAC-SHA-256, one iteration, which is HMAC-SHA-256(key, parts || 00000001). The only
    *   authentication that interpreters have in native code. Boards without a network need not have it. Source: RFC 8018 §5.2.
    */
-  mac(key: Bytes, data: Bytes): Bytes;
+  mac(key: Bytes, parts: readonly Part[]): Bytes;
   /**
    * @returns 0 <= x < 1. For spreading load, never for keys: it differs between boards and between boots of one board
    * (also where the interpreter's own generator repeats), but is not unpredictable.

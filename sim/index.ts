@@ -12,6 +12,7 @@ import type {
   FlashOptions,
   Hal,
   InputOptions,
+  Part,
   ResetReason,
   Serial,
   SerialOptions,
@@ -161,8 +162,9 @@ export class SimHal implements Hal {
     return crc32(data);
   }
 
-  mac(key: Uint8Array, data: Uint8Array): Uint8Array {
-    return new Uint8Array(pbkdf2Sync(key, data, 1, 32, 'sha256'));
+  mac(key: Uint8Array, parts: readonly Part[]): Uint8Array {
+    const data = parts.map((part) => (typeof part === 'string' ? Buffer.from(part, 'latin1') : Buffer.from(part)));
+    return new Uint8Array(pbkdf2Sync(key, Buffer.concat(data), 1, 32, 'sha256'));
   }
 
   random(): number {

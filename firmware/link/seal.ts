@@ -23,54 +23,47 @@ export function readKey(text: string | undefined): Bytes | undefined {
   return key;
 }
 
+/** @returns the head of a byte string of that length. Source: RFC 8949 §3.1. */
+function head(length: number): number[] {
+  return length > 255 ? [0x59, length >> 8, length & 255] : length > 23 ? [0x58, length] : [0x40 | length];
+}
+
 export class Seal {
-  /** Messages that were refused since boot. */
-  refused = 0;
   /** Names this boot: what was sealed for another one does not fit. */
   readonly session: Bytes;
-  /** First bytes of all topics of this controller. */
-  private _root: Bytes;
   /** When the latest message of each kind was issued, ms UTC: by leaf, or by number of the group. */
   private _heard: Record<string, number> = {};
-  /** Where the payload begins in what `_frame` made. */
-  private _at = 0;
 
+  /** @param _root first characters of all topics of this controller */
   constructor(
     private _hal: Pick<Hal, 'clock' | 'mac' | 'random'>,
     private _key: Bytes,
-    root: string,
+    private _root: string,
     boot: number,
   ) {
-    this._root = new Uint8Array(root.length);
-    writeText(this._root, 0, root);
     // Chance alone would do if boards had more of it before they talk to anybody; boots without storage are all number 0.
     const text = `session ${boot} ${_hal.random()} ${_hal.random()} ${_hal.clock.uptime()} ${_hal.clock.time()}`;
-    const bytes = new Uint8Array(text.length);
-    writeText(bytes, 0, text);
-    this.session = new Uint8Array(_hal.mac(_key, bytes).subarray(0, SESSION));
+    this.session = new Uint8Array(_hal.mac(_key, [text]).subarray(0, SESSION));
   }
 
   /** @returns the message as it may travel on the topic of that leaf */
   seal(leaf: string, message: Bytes): Bytes {
-    const length = message.length + 4;
-    const work = this._frame([0x43, 0xa1, 1, 4], leaf, leaf !== Leaf.Birth, length + 12);
-    let at = this._at;
-    const from = at - 6;
-    if (length > 255) {
-      work.set([0x59, length >> 8, length], at);
-      at += 3;
-    } else if (length > 23) {
-      work.set([0x58, length], at);
-      at += 2;
-    } else work[at++] = 0x40 | length;
-    work.set(message, at);
-    at += message.length;
-    const tag = this._hal.mac(this._key, work.subarray(0, at));
-    // The message stays where it is: its envelope takes the place of what was in front of it for the tag alone.
-    work.set([0x84, 0x43, 0xa1, 1, 4, 0xa0], from);
-    work.set([0, 0, 0, 1, 0x48], at);
-    work.set(tag.subarray(0, 8), at + 5);
-    return work.subarray(from, at + 13);
+    const root = this._root;
+    const session = leaf === Leaf.Birth ? '' : this.session;
+    const length = message.length;
+    const front = head(length + 4);
+    // The structure over which the tag is made. Source: RFC 9052 §6.3.
+    const bound = head(root.length + leaf.length + session.length);
+    const tag = this._hal.mac(this._key, ['\x84dMAC0C\xa1\x01\x04', bound, root, leaf, session, front, message]);
+    const at = 6 + front.length;
+    const to = at + length;
+    const sealed = new Uint8Array(to + 13);
+    sealed.set([0x84, 0x43, 0xa1, 1, 4, 0xa0]);
+    sealed.set(front, 6);
+    sealed.set(message, at);
+    sealed.set([1, 0x48], to + 3);
+    sealed.set(tag.subarray(0, 8), to + 5);
+    return sealed;
   }
 
   /**
@@ -80,8 +73,9 @@ export class Seal {
    *   controller, heard before, or too old
    */
   open(name: string, data: Bytes, groups?: Bytes): Bytes | undefined {
-    this.refused++;
     let key = this._key;
+    let root = this._root;
+    let session: Bytes | string = this.session;
     // Where the protected header ends, and with it what may differ in front of the payload.
     let end = 13;
     if (groups) {
@@ -90,33 +84,30 @@ export class Seal {
       while (at < groups.length && groups[at] * 256 + groups[at + 1] !== number) at += GROUP;
       if (at >= groups.length) return undefined;
       key = groups.subarray(at + 3, at + GROUP);
+      root = `${COMMAND_GROUP_ROOT}/`;
+      session = '';
       end = 16;
     }
-    const size = data.length - end - 1;
-    // An empty message would have 4 bytes after its head, and the tag has a head and 8.
-    if (size < 14 || data[0] !== 0x84 || data[end] !== 0xa0 || data[data.length - 9] !== 0x48) return undefined;
-    const work = this._frame(data.subarray(1, end), name, !groups, size + KEY);
-    const at = this._at;
-    const tag = at + size - 8;
-    work.set(data.subarray(end + 1), at);
-    work.set(this._hal.mac(key, work.subarray(0, tag - 5)), tag + 8);
-    const view = new DataView(work.buffer);
-    const difference =
-      (view.getUint32(tag) ^ view.getUint32(tag + 8)) | (view.getUint32(tag + 4) ^ view.getUint32(tag + 12));
-    if (difference || view.getUint32(tag - 5) !== 1) return undefined;
+    // Where the payload's last 4 bytes begin, in front of the tag's head and the tag. An empty payload has a head.
+    const last = data.length - 13;
+    if (last <= end + 1 || data[0] !== 0x84 || data[end] !== 0xa0) return undefined;
+    const bound = head(root.length + name.length + session.length);
+    const header = data.subarray(1, end);
+    const tag = this._hal.mac(key, ['\x84dMAC0', header, bound, root, name, session, data.subarray(end + 1, last)]);
+    // One comparison of all 13 bytes.
+    if (`${data.subarray(last)}` !== `0,0,0,1,72,${tag.subarray(0, 8)}`) return undefined;
     // From here on it is what the gateway has once issued.
-    const issued = view.getUint16(end - 1) * 4294967296 + view.getUint32(end + 1);
-    const clock = this._hal.clock;
-    const time = clock.time();
+    const upper = (data[end - 6] * 256 + data[end - 5]) * 256 + data[end - 4];
+    const issued = upper * 16777216 + data[end - 3] * 65536 + data[end - 2] * 256 + data[end - 1];
+    const time = this._hal.clock.time();
     if (issued <= (this._heard[name] || 0)) return undefined;
     // The time itself may be far from what the clock shows.
     if (time !== undefined && name !== Leaf.Time && Math.abs(issued - time) > STALE) return undefined;
     // A group's messages know no boot, so they must be of this one.
-    if (groups && (time === undefined || issued < time - clock.uptime())) return undefined;
+    if (groups && (time === undefined || issued < time - this._hal.clock.uptime())) return undefined;
     this._heard[name] = issued;
-    this.refused--;
-    const head = work[at];
-    return data.subarray(end + (head === 0x59 ? 4 : head === 0x58 ? 3 : 2), data.length - 13);
+    const kind = data[end + 1];
+    return data.subarray(end + (kind === 0x59 ? 4 : kind === 0x58 ? 3 : 2), last);
   }
 
   /**
@@ -136,38 +127,12 @@ export class Seal {
       const number = items[i] as number;
       view.setUint16(11, number);
       record.set([number >> 8, number, items[i + 1] as number], at);
-      const mask = new Uint32Array(this._hal.mac(this._key, data).buffer);
+      const mask = new Uint32Array(this._hal.mac(this._key, [data]).buffer);
       const key = new Uint8Array(items[i + 2] as Bytes);
       const words = new Uint32Array(key.buffer);
       for (let word = 0; word < 8; word++) words[word] ^= mask[word];
       record.set(key, at + 3);
     }
     return record;
-  }
-
-  /**
-   * The structure over which the tag is made, up to its payload. Source: RFC 9052 §6.3.
-   * @param header the protected header with its head
-   * @param name leaf, or number of the group
-   * @param bound only this boot may seal or open it
-   * @param room bytes behind it
-   */
-  private _frame(header: ArrayLike<number>, name: string, bound: boolean, room: number): Bytes {
-    // A group's topic is short, and so is what is made of it.
-    const group = header.length > 12;
-    const topic = group ? `${COMMAND_GROUP_ROOT}/${name}` : name;
-    const root = group ? 0 : this._root.length;
-    const length = root + topic.length + (bound ? SESSION : 0);
-    let at = 6 + header.length;
-    const work = new Uint8Array(at + 2 + length + room);
-    work.set([0x84, 0x64, 0x4d, 0x41, 0x43, 0x30]);
-    work.set(header, 6);
-    if (length > 23) work[at++] = 0x58;
-    work[at++] = length > 23 ? length : 0x40 | length;
-    if (root) work.set(this._root, at);
-    writeText(work, at + root, topic);
-    this._at = at + length;
-    if (bound) work.set(this.session, this._at - SESSION);
-    return work;
   }
 }

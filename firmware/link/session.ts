@@ -83,6 +83,8 @@ export class Session {
   readonly uplink: Uplink;
   /** What makes its messages, and those from the gateway, believable. */
   readonly seal: Seal;
+  /** Messages that were refused since boot. */
+  refused = 0;
   readonly keeper: Timekeeper;
   /** Of all messages, one after the other. */
   readonly _writer = new CborWriter(LONGEST);
@@ -270,7 +272,10 @@ export class Session {
       let payload: Bytes | undefined = message._payload;
       if (topic !== this._group) {
         payload = this.seal.open(name, payload, shared ? owner.settings.groups() : undefined);
-        if (!payload) return;
+        if (!payload) {
+          this.refused++;
+          return;
+        }
       }
       const content = decode(payload) as Record<number, unknown> | undefined;
       if (!content) return;
@@ -287,7 +292,7 @@ export class Session {
       }
       // Many have the key of a group: what comes under it is an override, or the end of one.
       if (shared && !((content[CommandKey.Kind] as number) <= CommandKind.Resume)) {
-        this.seal.refused++;
+        this.refused++;
         return;
       }
       if (!shared && name !== Leaf.Command) {
@@ -375,7 +380,7 @@ export class Session {
       owner.meters,
       owner.presence,
       owner.instrument,
-      this.seal.refused,
+      this.refused,
       now - this.keeper.confirmed,
     );
     this.post(Leaf.Report, payload, false);

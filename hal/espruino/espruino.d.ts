@@ -659,10 +659,10 @@ interface FsModule {
   writeFileSync(path: string, text: string): boolean;
 }
 interface CryptoModule {
-  /** `keySize` in words of 32 bits. */
+  /** `keySize` in words of 32 bits. Parts are joined on the stack, which has 15 kB and more where there is crypto. */
   PBKDF2(
     passphrase: string | ArrayBufferView,
-    salt: string | ArrayBufferView,
+    salt: string | ArrayBufferView | readonly (string | ArrayBufferView | readonly number[])[],
     options: { keySize: number; iterations: number; hasher: 'SHA1' | 'SHA224' | 'SHA256' },
   ): ArrayBuffer;
 }

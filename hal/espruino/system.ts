@@ -1,4 +1,4 @@
-import type { Bytes, ResetReason, System, Watchdog, Watcher } from '../hal.ts';
+import type { Bytes, Part, ResetReason, System, Watchdog, Watcher } from '../hal.ts';
 
 /** Put in by the build: the board is a host, whose memory grows. */
 declare const HOST: boolean;
@@ -98,6 +98,6 @@ export function random(): number {
 }
 
 /** @see Hal.mac */
-export function mac(key: Bytes, data: Bytes): Bytes {
-  return new Uint8Array(require('crypto').PBKDF2(key, data, { keySize: 8, iterations: 1, hasher: 'SHA256' }));
+export function mac(key: Bytes, parts: readonly Part[]): Bytes {
+  return new Uint8Array(require('crypto').PBKDF2(key, parts, { keySize: 8, iterations: 1, hasher: 'SHA256' }));
 }

@@ -12,6 +12,7 @@ import type {
   FlashOptions,
   Hal,
   InputOptions,
+  Part,
   Pin,
   Serial,
   SerialOptions,
@@ -111,6 +112,10 @@ const stream =
       return { ...plain, ...change(plain, options, fixture) };
     },
   });
+
+const joined = (parts: readonly Part[]): Bytes =>
+  Buffer.concat(parts.map((part) => (typeof part === 'string' ? Buffer.from(part, 'latin1') : Buffer.from(part))));
+const whole = (part: Part): Part => (part instanceof Uint8Array ? new Uint8Array(part.buffer) : part);
 
 const inverse = (value: 0 | 1): 0 | 1 => (value === 1 ? 0 : 1);
 
@@ -1665,30 +1670,48 @@ const flashMutations: Mutation[] = [
   {
     case: 'mac: of "passwd" and "salt" it is the first block of RFC 7914, section 11',
     name: 'HMAC without the number of the block',
-    change: () => ({ mac: (key, data) => new Uint8Array(createHmac('sha256', key).update(data).digest()) }),
+    change: () => ({ mac: (key, parts) => new Uint8Array(createHmac('sha256', key).update(joined(parts)).digest()) }),
   },
   {
     case: 'mac: of "passwd" and "salt" it is the first block of RFC 7914, section 11',
     name: 'two iterations',
-    change: () => ({ mac: (key, data) => new Uint8Array(pbkdf2Sync(key, data, 2, 32, 'sha256')) }),
+    change: () => ({ mac: (key, parts) => new Uint8Array(pbkdf2Sync(key, joined(parts), 2, 32, 'sha256')) }),
   },
   {
     case: 'mac: takes nothing, more than one block, and a part of another array',
     name: 'what comes behind the first 64 bytes does not count',
-    change: (hal) => ({ mac: (key, data) => hal.mac(key, data.subarray(0, 64)) }),
+    change: (hal) => ({ mac: (key, parts) => hal.mac(key, [joined(parts).subarray(0, 64)]) }),
   },
   {
     case: 'mac: takes nothing, more than one block, and a part of another array',
     name: 'a part counts as the whole array',
-    change: (hal) => ({ mac: (key, data) => hal.mac(key, new Uint8Array(data.buffer)) }),
+    change: (hal) => ({ mac: (key, parts) => hal.mac(key, parts.map(whole)) }),
+  },
+  {
+    case: 'mac: of parts it is that of all their bytes in a row, and text has bytes up to 255',
+    name: 'text is written as UTF-8',
+    change: (hal) => ({
+      mac: (key, parts) =>
+        hal.mac(
+          key,
+          parts.map((part) => (typeof part === 'string' ? Buffer.from(part, 'utf8') : part)),
+        ),
+    }),
+  },
+  {
+    case: 'mac: of parts it is that of all their bytes in a row, and text has bytes up to 255',
+    name: 'the last part is left out',
+    change: (hal) => ({
+      mac: (key, parts) => hal.mac(key, parts.length > 1 ? parts.slice(0, -1) : parts),
+    }),
   },
   {
     case: 'mac: each result is 32 bytes of its own, and what went in stays as it was',
     name: 'one array for all results',
     change: (hal, fixture) => ({
-      mac: (key, data) => {
+      mac: (key, parts) => {
         const result = remembered(fixture, 'mac', new Uint8Array(32)).value;
-        result.set(hal.mac(key, data));
+        result.set(hal.mac(key, parts));
         return result;
       },
     }),
@@ -1697,8 +1720,8 @@ const flashMutations: Mutation[] = [
     case: 'mac: each result is 32 bytes of its own, and what went in stays as it was',
     name: 'the key is cleared',
     change: (hal) => ({
-      mac: (key, data) => {
-        const result = hal.mac(key, data);
+      mac: (key, parts) => {
+        const result = hal.mac(key, parts);
         key.fill(0);
         return result;
       },

@@ -60,7 +60,7 @@ export class SimFixture implements Fixture {
       openFlash: (options) => board.openFlash(options),
       connect: (options) => board.connect(options),
       crc32: (data) => board.crc32(data),
-      mac: (key, data) => board.mac(key, data),
+      mac: (key, parts) => board.mac(key, parts),
       random: () => board.random(),
     };
   }

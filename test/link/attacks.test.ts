@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { Encoder } from 'cbor-x';
 import { AckKey, CommandKey, CommandKind, ReportKey } from '../../firmware/link/messages.ts';
 import { Seal } from '../../firmware/link/seal.ts';
+import type { Part } from '../../hal/hal.ts';
 import { loadBoard } from '../../scripts/board-config.mjs';
 import { World } from '../../sim/clock.ts';
 import { type Controller, openController } from '../../sim/controller.ts';
@@ -300,8 +301,8 @@ describe('the examples of seals in PROTOCOL.md', () => {
       clock: { ...sim.clock, uptime: () => 1000, time: () => Date.UTC(2026, 10, 25, 22) },
       random: () => 0,
       // The session is made of the first: here it is that of the example.
-      mac: (own: Uint8Array, data: Uint8Array) =>
-        data[0] === 0x73 ? Uint8Array.from([...session, ...Buffer.alloc(24)]) : sim.mac(own, data),
+      mac: (own: Uint8Array, parts: Part[]) =>
+        parts.length === 1 ? Uint8Array.from([...session, ...Buffer.alloc(24)]) : sim.mac(own, parts),
     };
     const firmware = new Seal(hal as never, new Uint8Array(key), 'rvb1/lamp-01/', 1);
     const opened = firmware.open('cmd', new Uint8Array(Buffer.from(told, 'hex')));
