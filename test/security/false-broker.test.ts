@@ -1,19 +1,31 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
+import { Decoder } from 'cbor-x';
+import { EventCode } from '../../firmware/link/messages.ts';
+import type { ControllerEvent } from '../../gateway/fleet.ts';
 import { loadBoard } from '../../scripts/board-config.mjs';
 import { opensslVersion } from '../gateway/authority.ts';
 import { encode } from '../gateway/rig.ts';
 import { seal, toField } from '../sealed.ts';
 import { Bench, toLevel } from '../sim/bench.ts';
-import { Wiretap } from './wiretap.ts';
+import { type Heard, Wiretap } from './wiretap.ts';
 
 const ID = 'pole-1';
+const decoder = new Decoder({ mapsAsObjects: false } as never);
 const map = (...entries: [number, unknown][]) => encode(new Map(entries));
+
+/** @returns the codes of the events in a sealed message, which is signed and not encrypted */
+function codesOf({ payload }: Heard): number[] {
+  const [, , message] = decoder.decode(payload) as [unknown, unknown, Uint8Array];
+  const [, ...events] = decoder.decode(message.subarray(0, -4)) as [number, ...number[][]];
+  return events.map(([, code]) => code);
+}
 
 describe('a false broker with TLS and a certificate of its own', function () {
   this.timeout(20000);
   let tap: Wiretap;
   let bench: Bench;
+  const events: ControllerEvent[] = [];
 
   before(async function () {
     if (opensslVersion === undefined) {
@@ -25,6 +37,7 @@ describe('a false broker with TLS and a certificate of its own', function () {
     const secure = { ...board, network: { ...board.network, tls: true } };
     bench = await Bench.open({ boards: [secure], dial: tap.out.dial });
     await tap.record(bench.rig.gateway.brokerPort);
+    bench.rig.gateway.fleet.onEvents((_controller, told) => events.push(...told));
     await until(() => known()?.state?.timed === true, 60_000);
   });
   after(async () => {
@@ -108,9 +121,17 @@ describe('a false broker with TLS and a certificate of its own', function () {
     assert.ok(Math.abs(clockError() - before) < 100, `${before} ms, then ${clockError()} ms`);
   });
 
-  it('is left by itself when the true one is there again', async () => {
+  it('cannot make it believe that something was stored, and the gateway hears of it later', async () => {
+    events.length = 0;
+    pole().meters[0].connected = false;
+    const told = () => tap.heard.filter((message) => message.topic === topic('event')).flatMap(codesOf);
+    await until(() => told().includes(EventCode.UnitSilent), 1_200_000, 500);
+    const all = [0, 1].flatMap((kind) => [0, 1, 2].map((epoch) => encode([kind, epoch, 1, 1_000_000])));
+    await attack(topic('got'), ...all, ...recordedOn('got').map(({ payload }) => payload));
+
     tap.deceive(false);
     await until(() => known()?.online === true, 600_000, 500);
+    await until(() => events.some(({ code }) => code === EventCode.UnitSilent), 300_000, 500);
   });
 
   it('leaves a count of what was refused, which the gateway hears', async () => {
