@@ -108,7 +108,8 @@ export class Night {
         world.run(0);
         keep(state);
       }
-      if (this.seconds.push(moment) % look !== 0) continue;
+      // At the very first instant it is still deciding.
+      if (this.seconds.push(moment) % look !== 0 || time === DUSK) continue;
       const { config } = moment.state;
       const decision = decisionOf(config, firmware().arbiter.command);
       assert.ok(this.#right(decision, moment.state, time), `${iso(time)}: ${JSON.stringify(decision)} without any cut`);
