@@ -5,6 +5,7 @@ import { Aedes, type AuthenticateError, type Client } from 'aedes';
 import { connect } from 'mqtt';
 import type { Admission, Guard, Refusal } from './keys/guard.ts';
 import { complainer, type Level, type Log } from './log.ts';
+import { listenFault } from './ports.ts';
 
 /** Bytes of the longest MQTT packet accepted; ours stay below 1,000. */
 export const LONGEST_PACKET = 16384;
@@ -46,7 +47,7 @@ export async function openBroker(options: { host: string; port: number; guard?: 
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
       aedes.close();
-      reject(error.code === 'EADDRINUSE' ? new Error(`port ${options.port} (MQTT broker) is occupied`) : error);
+      reject(listenFault(error, options.port, 'MQTT broker'));
     });
     server.listen(options.port, options.host, resolve);
   });

@@ -5,6 +5,7 @@
 import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from 'node:http';
 import { connect, createServer as createTcpServer, type Socket, type Server as TcpServer } from 'node:net';
 import { pipeline } from 'node:stream';
+import { listenFault } from './ports.ts';
 
 /** ms of real time: until the leader has to be connected, and of silence after which a connection ends. */
 const CONNECT_TIME = 3000;
@@ -44,9 +45,7 @@ export async function openDoor({ host, port, tls, leader, health }: DoorOptions)
     socket.once('close', () => sockets.delete(socket));
   });
   await new Promise<void>((resolve, reject) => {
-    server.once('error', (error: NodeJS.ErrnoException) =>
-      reject(error.code === 'EADDRINUSE' ? new Error(`port ${port} (TALQ API) is occupied`) : error),
-    );
+    server.once('error', (error: NodeJS.ErrnoException) => reject(listenFault(error, port, 'TALQ API')));
     server.listen(port, host, resolve);
   });
   const address = server.address();
@@ -73,9 +72,7 @@ function pass(socket: Socket, leader: string | undefined): void {
     socket.destroy();
     return;
   }
-  const { hostname, port } = new URL(leader);
-  const host = hostname.replace(/^\[|\]$/g, '');
-  const other = connect({ host, port: Number(port), timeout: CONNECT_TIME, allowHalfOpen: true });
+  const other = connect({ ...placeOf(new URL(leader)), timeout: CONNECT_TIME, allowHalfOpen: true });
   other.once('connect', () => other.setTimeout(IDLE));
   other.on('timeout', () => other.destroy(new Error('silence')));
   const end = (error?: Error | null): void => {
@@ -93,14 +90,15 @@ function forward(asked: IncomingMessage, answer: ServerResponse, to: URL): void 
   const kept = Object.fromEntries(
     Object.entries(headers).filter(([name]) => !own.includes(name) || name === 'transfer-encoding'),
   );
-  const { hostname, port } = to;
-  const host = hostname.replace(/^\[|\]$/g, '');
-  const passed = request({ host, port, method, path, headers: kept, timeout: CONNECT_TIME, agent: false }, (reply) => {
-    const back = Object.entries(reply.headers).filter(([name]) => !HOP.includes(name));
-    answer.writeHead(reply.statusCode ?? 502, Object.fromEntries(back));
-    reply.pipe(answer);
-    reply.once('error', () => answer.destroy());
-  });
+  const passed = request(
+    { ...placeOf(to), method, path, headers: kept, timeout: CONNECT_TIME, agent: false },
+    (reply) => {
+      const back = Object.entries(reply.headers).filter(([name]) => !HOP.includes(name));
+      answer.writeHead(reply.statusCode ?? 502, Object.fromEntries(back));
+      reply.pipe(answer);
+      reply.once('error', () => answer.destroy());
+    },
+  );
   passed.on('socket', (socket) => socket.once('connect', () => passed.setTimeout(IDLE)));
   passed.on('timeout', () => passed.destroy(new Error('no answer')));
   passed.on('error', () => {
@@ -109,6 +107,11 @@ function forward(asked: IncomingMessage, answer: ServerResponse, to: URL): void 
   });
   answer.once('close', () => passed.destroy());
   asked.pipe(passed);
+}
+
+/** IPv6 addresses stand in brackets in a URL only. */
+function placeOf({ hostname, port }: URL): { host: string; port: number } {
+  return { host: hostname.replace(/^\[|\]$/g, ''), port: Number(port) };
 }
 
 function refuse(answer: ServerResponse, description: string): void {

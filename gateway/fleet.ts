@@ -14,7 +14,8 @@ import {
 } from '../firmware/link/messages.ts';
 import type { Clock } from './clock.ts';
 import { type Condition, Conditions } from './conditions.ts';
-import type { Log } from './log.ts';
+import { ID } from './keys/controller-keys.ts';
+import { complainer, type Log } from './log.ts';
 import { Once, type Seen } from './once.ts';
 import { decodeSamples } from './samples.ts';
 import type { Content, Wrap } from './seal.ts';
@@ -45,8 +46,6 @@ export const SUBSCRIPTIONS = [Leaf.Birth, Leaf.Link, Leaf.Report, Leaf.Ack, Leaf
 );
 
 export const MOST_CONTROLLERS = 10000;
-/** What a controller may call itself. */
-export const ID = /^[A-Za-z0-9-]{1,32}$/;
 /** ms between the first and the second sending of a command; doubled each time up to the longest. */
 const FIRST_WAIT = 5000;
 const LONGEST_WAIT = 300000;
@@ -196,8 +195,7 @@ export class Fleet {
   /** Counters that were set since the last report: those may be lower than before. */
   private readonly presets = new Map<string, Set<number>>();
   private number: number;
-  private complaints = 0;
-  private complaintsSince = 0;
+  private readonly grumble: Log;
 
   /** @param publish sends one message; never throws, and may lose it */
   constructor(
@@ -205,6 +203,7 @@ export class Fleet {
     private readonly publish: (topic: string, content: Content, qos: 0 | 1, retain?: boolean) => void,
     private readonly log: Log,
   ) {
+    this.grumble = complainer(log, MOST_COMPLAINTS, () => clock.now());
     // Numbers go on from the time, so that they stay new after a restart without being stored.
     this.number = Math.floor(clock.now() / 1000) % 4294967296;
     this.keepGaps();
@@ -365,13 +364,7 @@ export class Fleet {
 
   private complain(topic: string, reason: string): void {
     this.dropped++;
-    const now = this.clock.now();
-    if (now - this.complaintsSince >= 60000) {
-      this.complaintsSince = now;
-      this.complaints = 0;
-    }
-    if (this.complaints++ < MOST_COMPLAINTS)
-      this.log(`dropped a message on ${JSON.stringify(topic)}: ${reason}`, 'warning');
+    this.grumble(`dropped a message on ${JSON.stringify(topic)}: ${reason}`);
   }
 
   /** Of a controller that is not known; that one that was forgotten goes on talking is no riddle. */

@@ -4,7 +4,7 @@
  */
 
 import { Leaf, RecordKind, TOPIC_ROOT } from '../firmware/link/messages.ts';
-import { ID } from './fleet.ts';
+import { ID } from './keys/controller-keys.ts';
 import type { Log } from './log.ts';
 import type { Reader } from './seal.ts';
 import type { Store } from './store/store.ts';

@@ -9,7 +9,7 @@ export type Level = (typeof LEVELS)[number];
 /** Takes one line; absent level: info. */
 export type Log = (line: string, level?: Level) => void;
 
-/** Complaints of one kind per minute that are told of. */
+/** Complaints of one kind per minute that are told of, unless it is said otherwise. */
 const MOST_COMPLAINTS = 10;
 /** Characters of one line; an answer of a CMS may be long. */
 const LONGEST_LINE = 4096;
@@ -70,16 +70,20 @@ export function openLog({ format, level: least }: LogOptions, write: (line: stri
   });
 }
 
-/** @returns a log that takes a few lines a minute: anybody may knock as often as he likes. */
-export function complainer(log: Log): Log {
+/**
+ * @param most lines a minute
+ * @param clock ms
+ * @returns a log that takes a few lines a minute: anybody may knock as often as he likes.
+ */
+export function complainer(log: Log, most = MOST_COMPLAINTS, clock = () => performance.now()): Log {
   let since = 0;
   let count = 0;
   return (line, level = 'warning') => {
-    const now = performance.now();
-    if (now - since > 60000) {
+    const now = clock();
+    if (now - since >= 60000) {
       since = now;
       count = 0;
     }
-    if (count++ < MOST_COMPLAINTS) log(line, level);
+    if (count++ < most) log(line, level);
   };
 }

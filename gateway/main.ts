@@ -25,6 +25,7 @@ import { runBackup } from './operate/backup.ts';
 import type { Subject } from './operate/metrics.ts';
 import { Operation } from './operate/operation.ts';
 import { type GatewayOptions, HELP, readOptions, type TlsFiles } from './options.ts';
+import { listenFault } from './ports.ts';
 import { type KeyStore, Seals } from './seal.ts';
 import { openStore } from './store/open.ts';
 import type { Store } from './store/store.ts';
@@ -283,7 +284,7 @@ async function lead(options: GatewayOptions, place?: Place, operation?: Operatio
     closers.push(() => packages?.close());
     closers.push(() => api.close());
     await api.listen({ host, port }).catch((error: NodeJS.ErrnoException) => {
-      throw error.code === 'EADDRINUSE' ? new Error(`port ${port} (TALQ API) is occupied`) : error;
+      throw listenFault(error, port, 'TALQ API');
     });
     const address = api.server.address();
     const listening = address && typeof address === 'object' ? address.port : port;

@@ -15,9 +15,9 @@ import {
 } from '@ldclabs/cose-ts/iana';
 import { Mac0Message } from '@ldclabs/cose-ts/mac0';
 import { COMMAND_GROUP_ROOT, CommandKind, Leaf, TOPIC_ROOT } from '../firmware/link/messages.ts';
-import { ID } from './fleet.ts';
+import { ID } from './keys/controller-keys.ts';
 import type { GroupKeys } from './keys/group-keys.ts';
-import type { Log } from './log.ts';
+import { complainer, type Log } from './log.ts';
 import type { Store } from './store/store.ts';
 import { decodeAck, decodeBirth, encodeCommand, LONGEST_MESSAGE } from './wire.ts';
 
@@ -47,6 +47,7 @@ const REASONS: Record<Refusal, string> = {
 /** The integers 0, 0, 0, 1 behind each sealed message, and the protected header of the field's: algorithm 4. */
 const ENDING = Buffer.of(0, 0, 0, 1);
 const FIELD_HEADER = Buffer.of(0xa1, 0x01, 0x04);
+const FIELD_BEGIN = Buffer.concat([Buffer.of(0x84, 0x43), FIELD_HEADER, Buffer.of(0xa0)]);
 /** Bytes around a sealed message: array, protected header, empty map; head and 8 bytes of tag. */
 const BEFORE = 6;
 const BEHIND = 9;
@@ -111,10 +112,11 @@ export class Seals {
   /** No counter is below it: those were used before a restart. */
   private floor = 0;
   private ceiling = 0;
-  private lines = 0;
-  private linesSince = 0;
+  private readonly complain: Log;
 
-  constructor(private readonly options: SealsOptions) {}
+  constructor(private readonly options: SealsOptions) {
+    this.complain = complainer(options.log, MOST_LINES, options.now);
+  }
 
   async load(): Promise<void> {
     const stored = await this.options.store.load('seal/');
@@ -170,8 +172,7 @@ export class Seals {
     const counter = this.next(id);
     const wrap: Wrap = (group) => this.options.groups.wrap(secret, counter, group);
     const message = typeof content === 'function' ? content(wrap) : content;
-    const bound = Buffer.concat([Buffer.from(topic), session]);
-    this.options.publish(topic, seal(key, new Map(), counter, message, bound), qos, false);
+    this.options.publish(topic, seal(key, new Map(), counter, message, bind(topic, session)), qos, false);
   }
 
   private birth(topic: string, id: string, key: HMACKey, envelope: Envelope, retained: boolean): void {
@@ -231,13 +232,12 @@ export class Seals {
       this.refuseEarly(topic, id, envelope, 'noBirth');
       return;
     }
-    const bound = ({ session }: Boot) => Buffer.concat([Buffer.from(topic), session]);
-    const message = open(key, envelope, bound(known));
+    const message = open(key, envelope, bind(topic, known.session));
     if (message) {
       this.options.deliver(topic, message, retained);
       return;
     }
-    const claimed = candidate && open(key, envelope, bound(candidate));
+    const claimed = candidate && open(key, envelope, bind(topic, candidate.session));
     if (!candidate || !claimed) {
       this.refuseEarly(topic, id, envelope, 'forged');
       return;
@@ -280,13 +280,7 @@ export class Seals {
 
   private refuse(topic: string, reason: Refusal): void {
     this.refused[reason]++;
-    const now = this.options.now();
-    if (now - this.linesSince >= 60_000) {
-      this.linesSince = now;
-      this.lines = 0;
-    }
-    if (this.lines++ >= MOST_LINES) return;
-    this.options.log(`refused a message on ${JSON.stringify(topic.slice(0, 100))}: ${REASONS[reason]}`, 'warning');
+    this.complain(`refused a message on ${JSON.stringify(topic.slice(0, 100))}: ${REASONS[reason]}`);
   }
 
   /** Refuses a message for now; a question is looked at again when the birth has come. */
@@ -336,8 +330,7 @@ export class Reader {
     const envelope = takeApart(payload);
     if (!envelope) throw new Error(REASONS.malformed);
     const key = hmac(secret);
-    const attempt = (session: Buffer | undefined) =>
-      session && open(key, envelope, Buffer.concat([Buffer.from(topic), session]));
+    const attempt = (session: Buffer | undefined) => session && open(key, envelope, bind(topic, session));
     const known = this.boots.get(id);
     const message = attempt(known?.session);
     if (message) return message;
@@ -363,8 +356,7 @@ interface Envelope {
 function takeApart(bytes: Uint8Array): Envelope | undefined {
   if (bytes.length > LONGEST_MESSAGE) return undefined;
   const payload = bytes.subarray(BEFORE, -BEHIND);
-  const begin = Buffer.concat([Buffer.of(0x84, 0x43), FIELD_HEADER, Buffer.of(0xa0)]);
-  if (!begin.equals(bytes.subarray(0, BEFORE)) || bytes.at(-BEHIND) !== 0x40 + TAG) return undefined;
+  if (!FIELD_BEGIN.equals(bytes.subarray(0, BEFORE)) || bytes.at(-BEHIND) !== 0x40 + TAG) return undefined;
   for (let size = 1; size <= 3; size++) {
     const length = payload.length - size;
     const head = headOf(length);
@@ -379,6 +371,9 @@ function headOf(length: number): Buffer {
   if (length > 255) return Buffer.of(0x59, length >> 8, length & 255);
   return length > 23 ? Buffer.of(0x58, length) : Buffer.of(0x40 | length);
 }
+
+/** @returns what is sealed without being sent: the topic, and the boot that it is meant for or comes from */
+const bind = (topic: string, session: Buffer): Buffer => Buffer.concat([Buffer.from(topic), session]);
 
 const hmac = (secret: Uint8Array): HMACKey => HMACKey.fromSecret(secret, AlgorithmHMAC_256_64);
 

@@ -1,5 +1,8 @@
-/** Cyclic redundancy checks of the field buses. */
+/** Cyclic redundancy checks of the field buses, and of what is stored. */
 import type { Bytes } from '../../hal/hal.ts';
+
+/** CRC-32 of anything followed by its own CRC-32. Source: IEEE 802.3 §3.2.9, the residue, complemented and reflected. */
+export const WHOLE = 0x2144df1c;
 
 /** CRC of each byte value alone. 512 bytes, made at first use: boards without a field bus never pay for it. */
 let table: Uint16Array | undefined;

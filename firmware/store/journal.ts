@@ -16,6 +16,7 @@
  */
 import type { Bytes, FlashArea, Hal } from '../../hal/hal.ts';
 import { RecordKind } from '../link/messages.ts';
+import { WHOLE } from '../protocols/crc.ts';
 
 /** A record's name for ever is the controller, its kind, `epoch` and its number. */
 export interface Journal {
@@ -42,8 +43,6 @@ export interface Journal {
 
 const MAGIC = 0x314a5652;
 const HEADER = 32;
-/** CRC-32 of anything followed by its own CRC-32. Source: IEEE 802.3 §3.2.9, the residue, complemented and reflected. */
-const WHOLE = 0x2144df1c;
 /** Order of a page that flash does not hold. */
 const BAD = 4294967295;
 /** Where room behind something torn is looked for next. */

@@ -9,14 +9,13 @@
  * the mark behind the last copy does the page count, and the others are free, so that a cut in between undoes it whole.
  */
 import type { Bytes, FlashArea, FlashOptions, Hal, Storage } from '../../hal/hal.ts';
+import { WHOLE } from '../protocols/crc.ts';
 import { readText, writeText } from '../protocols/text.ts';
 
 const MAGIC = 0x31565652;
 const HEADER = 16;
 /** Bytes of a record besides its key and value. */
 const FRAME = 8;
-/** CRC-32 of anything followed by its own CRC-32. Source: IEEE 802.3 §3.2.9, the residue, complemented and reflected. */
-const WHOLE = 0x2144df1c;
 
 export class Vault implements Storage {
   /** The interpreter takes no method of a class by this name. */

@@ -8,7 +8,7 @@ import { replaceFile } from './files.ts';
 /** Bytes of a key. Source: RFC 9053 §3.1, HMAC 256 with a key as long as the hash. */
 export const KEY_LENGTH = 32;
 /** What a controller may call itself. */
-const ID = /^[A-Za-z0-9-]{1,32}$/;
+export const ID = /^[A-Za-z0-9-]{1,32}$/;
 
 /** What is known of one controller. */
 export interface Credentials {

@@ -7,6 +7,7 @@
  *     GET /metrics       numbers for Prometheus
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { listenFault } from '../ports.ts';
 import type { Store } from '../store/store.ts';
 import type { Metrics, Subject } from './metrics.ts';
 
@@ -61,9 +62,7 @@ export class Management {
   /** @returns the port, when it listens; rejects with a message for the operator */
   listen(host: string, port: number): Promise<number> {
     return new Promise((resolve, reject) => {
-      this.server.once('error', (error: NodeJS.ErrnoException) =>
-        reject(error.code === 'EADDRINUSE' ? new Error(`port ${port} (management) is occupied`) : error),
-      );
+      this.server.once('error', (error: NodeJS.ErrnoException) => reject(listenFault(error, port, 'management')));
       this.server.listen(port, host, () => {
         const address = this.server.address();
         resolve(typeof address === 'object' && address ? address.port : port);

@@ -4,7 +4,8 @@
  * then what was written meanwhile. Source: TALQ 2.7.1 §5.2-5.3, gateway API.
  */
 import { randomUUID } from 'node:crypto';
-import { ID, MOST_CONTROLLERS } from '../fleet.ts';
+import { MOST_CONTROLLERS } from '../fleet.ts';
+import { ID } from '../keys/controller-keys.ts';
 import type { Birth } from '../wire.ts';
 import { deviceReference, refusal } from './errors.ts';
 import { type FunctionSpec, GATEWAY_CLASS } from './functions.ts';

@@ -1,8 +1,8 @@
 /** Reads whom to provision: ids from flags, a list of ids, or a table in CSV, and the settings that all of them share. */
 import { readFileSync } from 'node:fs';
+import { ID } from '../../gateway/keys/controller-keys.ts';
 import { ProvisionError } from './fault.mjs';
 
-const ID = /^[A-Za-z0-9-]{1,32}$/;
 /** Settings of a site record that a table or a common file may give. */
 const GIVEN = ['host', 'port', 'group', 'ssid', 'passphrase', 'paths'];
 /** What is made here, each time anew. */
