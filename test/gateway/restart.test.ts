@@ -1,17 +1,14 @@
-/** What a CMS was answered is there after SIGKILL: a copy of the data of that instant is what a killed process leaves. */
+/** What a CMS was answered is on the disk at that instant: a copy of the data is what a process leaves that is killed then. */
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { once } from 'node:events';
 import { cp, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { BirthKey, CommandKind } from '../../firmware/link/messages.ts';
-import { keyFile } from '../sealed.ts';
 import { program, to } from './control-rig.ts';
 import { type Ask, type Device, memory, TAKEN_BACK, text, writes } from './everything.ts';
-import { birth, CMS, Controller, Rig, refusalOf } from './rig.ts';
+import { birth, CMS, Rig, refusalOf } from './rig.ts';
 import { PostgresServer } from './store/postgres-server.ts';
 
 describe('what a CMS was answered', () => {
@@ -48,44 +45,6 @@ describe('what a CMS was answered', () => {
     }
     await rig.close();
   }).timeout(30000);
-
-  for (const kind of ['sqlite', 'postgres'] as const) {
-    it(`is there after SIGKILL at the answer, and so is every address (${kind})`, async function () {
-      this.timeout(60000);
-      const server = kind === 'postgres' ? PostgresServer.shared('no gateway was killed on it') : undefined;
-      if (kind === 'postgres' && !server) this.skip();
-      const path = keyFile(['PAR-0001', 'PAR-0002']);
-      const place = server ? ['--database', await server.create()] : ['--data', directory];
-      const flags = [...place, '--keys', path];
-      const controllers: Controller[] = [];
-      try {
-        const running = await Running.start(flags);
-        for (const id of ['PAR-0001', 'PAR-0002']) {
-          const controller = await Controller.connect(running.brokerPort, id);
-          controllers.push(controller);
-          await controller.greet();
-          await controller.until(() => controller.times.length > 0);
-        }
-        const [gateway, lamp] = (await running.ask('GET', '/devices')).body as Device[];
-        for (const [method, path, body] of writes(gateway, lamp).slice(0, -TAKEN_BACK)) {
-          const { status, text: answer } = await running.ask(method, path, body);
-          assert.ok(status < 202, `${method} ${path} was answered with ${status} ${answer}`);
-        }
-        const told = await memory(running.ask);
-        await running.ask('POST', '/control-programs', [program('last', [['21:00', 50]])]);
-        await running.kill();
-        const again = await Running.start(flags);
-        const there = await memory(again.ask);
-        await again.kill();
-        const { collections, ...rest } = there as { collections: { id: string }[][] };
-        assert.equal(collections[0].pop()?.id, 'last');
-        assert.deepEqual({ ...rest, collections }, told);
-      } finally {
-        await rm(dirname(path), { recursive: true });
-        for (const controller of controllers) await controller.close();
-      }
-    });
-  }
 
   it('is not answered with success while the database is away, and is done when it is asked for again', async function () {
     this.timeout(60000);
@@ -161,48 +120,3 @@ describe('the data of version 0.1', () => {
     await rm(directory, { recursive: true });
   });
 });
-
-/** A gateway in a process of its own. */
-class Running {
-  private constructor(
-    private readonly child: ChildProcess,
-    private readonly url: string,
-    readonly brokerPort: number,
-  ) {}
-
-  static async start(flags: string[]): Promise<Running> {
-    const main = fileURLToPath(new URL('../../gateway/main.ts', import.meta.url));
-    const words = ['--import', 'tsx', main, '--port', '0', '--broker-port', '0', ...flags];
-    const child = spawn(process.execPath, words, { stdio: ['ignore', 'pipe', 'pipe'] });
-    let said = '';
-    return new Promise((resolve, reject) => {
-      const listen = (chunk: Buffer): void => {
-        said += chunk;
-        const broker = /broker mqtt:\/\/127\.0\.0\.1:(\d+) connected/.exec(said);
-        const api = /TALQ 2\.7\.1 at (http\S+)/.exec(said);
-        if (broker && api) resolve(new Running(child, api[1], Number(broker[1])));
-      };
-      child.stdout.on('data', listen);
-      child.stderr.on('data', listen);
-      child.once('exit', () => reject(new Error(`the gateway ended: ${said}`)));
-    });
-  }
-
-  readonly ask: Ask = async (method, path, body) => {
-    const id = method === 'GET' ? '' : `&talqRequestId=${randomUUID()}`;
-    const answer = await fetch(`${this.url}${path}?clientAddress=${CMS}${id}`, {
-      method,
-      headers: { 'talq-api-version': '2.7.1', ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
-      body: JSON.stringify(body),
-    });
-    const content = await answer.text();
-    const parsed = content === '' ? undefined : JSON.parse(content);
-    return { status: answer.status, headers: {}, body: parsed, text: content, reused: false };
-  };
-
-  async kill(): Promise<void> {
-    const ended = once(this.child, 'exit');
-    this.child.kill('SIGKILL');
-    await ended;
-  }
-}

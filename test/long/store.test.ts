@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { sweep } from '../store/journal-model.ts';
+import { sweepRing } from '../store/ring-cuts.ts';
 import { sweepVault } from '../store/vault-cuts.ts';
 import { told, wear } from '../store/wear.ts';
 
@@ -10,6 +11,12 @@ describe('what is kept in raw flash, at length', () => {
     const { cuts, dropped } = sweep(400);
     console.log(`      ${cuts} cuts, ${dropped} records dropped for want of room`);
     assert.ok(cuts > 5000 && dropped > 20, `${cuts} cuts, ${dropped} dropped`);
+  });
+
+  it('holds the old counters or the new ones, whenever the power goes in 180 writes', () => {
+    const cuts = sweepRing(180);
+    console.log(`      ${cuts} cuts`);
+    assert.ok(cuts > 1500, `${cuts} cuts`);
   });
 
   it('holds old or new settings, never a mix, whenever the power goes in 200 writes and deletions', () => {

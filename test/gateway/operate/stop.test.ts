@@ -1,108 +1,51 @@
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn } from 'node:child_process';
-import { randomUUID } from 'node:crypto';
-import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import mqttPacket from 'mqtt-packet';
 import { AckCode } from '../../../firmware/link/messages.ts';
 import { connectBroker } from '../../../gateway/broker.ts';
 import { checkFile } from '../../../gateway/store/sqlite.ts';
 import { keyFile } from '../../sealed.ts';
 import { level, to } from '../control-rig.ts';
-import { CMS, Controller, Rig } from '../rig.ts';
-
-/** A gateway in a process of its own, whose log is JSON. */
-class Running {
-  readonly lines: { level: string; message: string }[] = [];
-  readonly ended: Promise<[code: number | null, signal: string | null]>;
-  private rest = '';
-  private waiting: (() => void)[] = [];
-
-  private constructor(readonly child: ChildProcess) {
-    this.ended = once(child, 'exit') as Promise<[number | null, string | null]>;
-    for (const stream of [child.stdout, child.stderr]) {
-      stream?.on('data', (chunk) => {
-        const lines = (this.rest + chunk).split('\n');
-        this.rest = lines.pop() ?? '';
-        for (const line of lines) this.lines.push(JSON.parse(line));
-        for (const look of this.waiting.splice(0)) look();
-      });
-    }
-  }
-
-  static async start(...flags: string[]): Promise<Running> {
-    const main = fileURLToPath(new URL('../../../gateway/main.ts', import.meta.url));
-    const words = ['--import', 'tsx', main, '--port', '0', '--broker-port', '0', '--log', 'json', ...flags];
-    const running = new Running(spawn(process.execPath, words, { stdio: ['ignore', 'pipe', 'pipe'] }));
-    await running.said(/^health and metrics/);
-    return running;
-  }
-
-  /** @returns the match of the first line of the log that fits, as soon as there is one */
-  async said(pattern: RegExp): Promise<RegExpExecArray> {
-    for (;;) {
-      for (const { message } of this.lines) {
-        const match = pattern.exec(message);
-        if (match) return match;
-      }
-      await new Promise<void>((resolve) => this.waiting.push(resolve));
-    }
-  }
-}
+import { GatewayProcess } from '../process.ts';
+import { Rig } from '../rig.ts';
 
 describe('a gateway that is told to stop', function () {
   this.timeout(60_000);
   let directory: string;
   let keys: string;
-  let gateways: Running[];
+  let gateways: GatewayProcess[];
   before(async () => {
     directory = await mkdtemp(join(tmpdir(), 'reverbere-'));
     // Both at once: most of the time is their start.
     keys = keyFile(['PAR-0001']);
     const flags = (name: string) => ['--data', join(directory, name), '--management-port', '0', '--keys', keys];
-    gateways = await Promise.all(['first', 'second'].map((name) => Running.start(...flags(name))));
+    gateways = await Promise.all(['first', 'second'].map((name) => GatewayProcess.start(...flags(name))));
   });
   after(async () => {
-    for (const { child } of gateways) child.kill('SIGKILL');
+    for (const gateway of gateways) gateway.signal('SIGKILL');
     await rm(directory, { recursive: true });
     await rm(dirname(keys), { recursive: true });
   });
-  const attend = async (running: Running) => {
-    const [, url] = await running.said(/^TALQ 2\.7\.1 at (http\S+)/);
-    const [, port] = await running.said(/^broker mqtt:\/\/127\.0\.0\.1:(\d+) connected/);
-    const [, management] = await running.said(/^health and metrics at (\S+)/);
-    const lamp = await Controller.connect(Number(port), 'PAR-0001');
-    await lamp.greet();
-    await lamp.until(() => lamp.times.length > 0);
-    return { url, management, lamp };
-  };
-  const ask = (url: string, method: string, path: string, body?: object) =>
-    fetch(`${url}${path}?clientAddress=${CMS}${method === 'GET' ? '' : `&talqRequestId=${randomUUID()}`}`, {
-      method,
-      headers: { 'talq-api-version': '2.7.1', ...(body ? { 'content-type': 'application/json' } : {}) },
-      body: body && JSON.stringify(body),
-    });
-
   it('answers what it was asked, takes nothing more, says goodbye to the broker, saves all and ends with 0', async () => {
     const [running] = gateways;
-    const { url, management, lamp } = await attend(running);
-    const [, device] = (await (await ask(url, 'GET', '/devices')).json()) as { address: string }[];
+    const [, management] = await running.said(/^health and metrics at (\S+)/);
+    const lamp = await running.join('PAR-0001');
+    const [, device] = (await running.ask('GET', '/devices')).body as { address: string }[];
     lamp.answer = () => undefined;
-    const order = ask(url, 'POST', '/override-commands', {
+    const order = running.ask('POST', '/override-commands', {
       addresses: to(device.address),
       targetCommand: { state: level(30) },
     });
     await lamp.until(() => lamp.commands.length > 0);
     const begun = performance.now();
-    running.child.kill('SIGTERM');
+    running.signal('SIGTERM');
     await running.said(/^SIGTERM: ends when requests in hand are answered/);
     const { status } = await fetch(`${management}/health`);
     assert.equal(status, 503);
-    await assert.rejects(ask(url, 'GET', '/devices'), 'no connection is taken any more');
+    await assert.rejects(running.ask('GET', '/devices'), 'no connection is taken any more');
     await lamp.send(
       'ack' as never,
       new Map([
@@ -128,22 +71,22 @@ describe('a gateway that is told to stop', function () {
 
   it('ends at once at the second signal, and loses nothing that it has answered', async () => {
     const [, running] = gateways;
-    const { url, lamp } = await attend(running);
-    const [, device] = (await (await ask(url, 'GET', '/devices')).json()) as { address: string }[];
+    const lamp = await running.join('PAR-0001');
+    const [, device] = (await running.ask('GET', '/devices')).body as { address: string }[];
     const name = { type: 'AttributeString', value: 'Pole 7' };
-    assert.equal((await ask(url, 'PATCH', `/devices/${device.address}/basic/displayName`, name)).status, 200);
+    assert.equal((await running.ask('PATCH', `/devices/${device.address}/basic/displayName`, name)).status, 200);
     // A value that nobody reads is waited for 5 s.
     lamp.onRead = () => undefined;
     const path = `/devices/${device.address}/electricalMeter1/supplyVoltage`;
-    const read = ask(url, 'GET', path).then(
+    const read = running.ask('GET', path).then(
       () => 'answered',
       () => 'cut off',
     );
     await lamp.until(() => lamp.reads.length > 0);
-    running.child.kill('SIGTERM');
+    running.signal('SIGTERM');
     await running.said(/^SIGTERM/);
     const begun = performance.now();
-    running.child.kill('SIGTERM');
+    running.signal('SIGTERM');
     assert.deepEqual(await running.ended, [1, null]);
     assert.ok(performance.now() - begun < 1000);
     assert.equal(await read, 'cut off');

@@ -4,7 +4,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openStore } from '../../../gateway/store/open.ts';
 import { openPostgresStore } from '../../../gateway/store/postgres.ts';
-import { Writer } from './crash.ts';
 import { PostgresServer } from './postgres-server.ts';
 import { testPromises } from './promises.ts';
 
@@ -27,19 +26,6 @@ describe('the store in PostgreSQL', () => {
   describe('keeps every promise:', () => {
     testPromises(() => open());
   });
-
-  it('has every acknowledged write after SIGKILL of one of two writers at once, whose logs stay in order', async () => {
-    const [one, two] = [new Writer('postgres', url, 'one'), new Writer('postgres', url, 'two')];
-    await one.kill(200);
-    await two.kill(400);
-    const store = await open();
-    await one.check(store);
-    await two.check(store);
-    const shared = await store.logs.pending('all', 1000000);
-    assert.ok(shared.every(({ sequence }, i) => i === 0 || sequence > shared[i - 1].sequence));
-    assert.equal(new Set(shared.map(({ body }) => String(body).split(' ')[0])).size, 2);
-    await store.close();
-  }).timeout(30000);
 
   it('shows the entries of two processes in the order of their numbers: none appears behind one that was read', async () => {
     const stores = await Promise.all([open(), open()]);

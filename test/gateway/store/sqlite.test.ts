@@ -5,7 +5,6 @@ import { join } from 'node:path';
 import Sqlite from 'better-sqlite3';
 import { openStore } from '../../../gateway/store/open.ts';
 import { openSqliteStore } from '../../../gateway/store/sqlite.ts';
-import { Writer } from './crash.ts';
 import { testPromises } from './promises.ts';
 
 describe('the store in SQLite', () => {
@@ -29,16 +28,6 @@ describe('the store in SQLite', () => {
     await (await open(join(directory, 'a', 'b'))).close();
     assert.ok((await readdir(join(directory, 'a', 'b'))).includes('gateway.db'));
   });
-
-  it('has every acknowledged write after SIGKILL in the middle of writing, three times over', async () => {
-    for (const count of [1, 300, 900]) {
-      const writer = new Writer('sqlite', directory, `w${count}`);
-      await writer.kill(count);
-      const store = await open();
-      await writer.check(store);
-      await store.close();
-    }
-  }).timeout(30000);
 
   it('does fewer transactions than it is asked for saves, and waits for the disk in each', async () => {
     const store = await open();
