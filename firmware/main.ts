@@ -167,9 +167,13 @@ export class Firmware implements Controller, Measured, Supervised {
       const boot = this._supervisor.boot;
       let teller: Teller | undefined;
       if (session) {
+        // By chance, so that another board in this one's place does not use its names again; and by the boot, since a journal
+        // in memory begins with each.
+        const random = Math.floor(hal.random() * 2147483648);
+        const epoch = boot ? random - (random % 1024) + (boot % 1024) : random;
         const journal = board.journal
-          ? new FlashJournal(hal, hal.openFlash(board.journal), boot)
-          : new MemoryJournal(hal, boot);
+          ? new FlashJournal(hal, hal.openFlash(board.journal), epoch)
+          : new MemoryJournal(epoch);
         session.teller = teller = new Teller(hal, schedule, journal, session, session._writer, boot);
       }
       this.instrument = new Instrument(hal, schedule, board, this.settings, this, teller);

@@ -180,8 +180,6 @@ export class Fleet {
   readonly outcomes: Record<Outcome, number> = { done: 0, refused: 0, tooLarge: 0, expired: 0, superseded: 0 };
   /** Keeps records until they are taken; without anybody who does, they are taken as they come. */
   keep: (arrivals: Arrival[]) => void = (arrivals) => this.takeRecords(arrivals);
-  /** Another board has taken a controller's place, or the controller is gone: names of its records begin anew. */
-  renewed: (id: string) => void = () => {};
   private readonly pending = new Map<string, Pending[]>();
   private readonly links = new Map<string, boolean>();
   private readonly removed = new Set<string>();
@@ -269,7 +267,6 @@ export class Fleet {
     this.presets.delete(id);
     this.origins.delete(id);
     this.removed.add(id);
-    this.renewed(id);
     for (const leaf of [Leaf.Birth, Leaf.Link]) this.publish(`${TOPIC_ROOT}/${id}/${leaf}`, Buffer.alloc(0), 1, true);
   }
 
@@ -405,8 +402,9 @@ export class Fleet {
     const again = known?.birth.session !== undefined && known.birth.session === birth.session;
     if (!retained && !again && controller.state) controller.state.number = undefined;
     if (productOf(controller.birth) !== productOf(birth)) controller.bornAt = this.clock.now();
-    // Boots only count up: another board has taken the place of this one.
-    if (birth.boot < controller.birth.boot) this.forget(controller, 0);
+    // Boots only count up: another board has taken the place of this one, or this one cannot count them.
+    const { boot } = controller.birth;
+    if (birth.boot < boot || (birth.boot === boot && known && !again)) this.forget(controller);
     controller.birth = birth;
     controller.groups = birth.groups;
     this.controllers.set(id, controller);
@@ -466,8 +464,6 @@ export class Fleet {
         if (value !== null) controller.readings[i][j] = { value, time: time - age * 1000 };
       });
     });
-    // A board that cannot count its boots begins its numbers again.
-    if (birth.boot === 0 && (rest.uptime ?? 0) < (state?.uptime ?? 0)) this.forget(controller, 0);
     if (rest.uptime !== undefined) this.bound(id, birth.boot, time - rest.uptime * 1000, seconds !== undefined);
     if (counters) this.count(controller, counters, time);
     const changed = birth.events !== undefined && controller.conditions.hold(active ?? [], time);
@@ -565,14 +561,14 @@ export class Fleet {
     for (const { number, content } of arrivals) {
       if (!controller.events.take(epoch, number)) continue;
       const said = decodeEvents(content);
-      const fault = said instanceof Error ? said.message : unannounced(birth, said.events[0]);
+      const fault = said instanceof Error ? said.message : faultOf(birth, said.events[0]);
       if (fault !== undefined) this.complain(topic, fault);
       else if (!(said instanceof Error)) events.push(said.events[0]);
     }
     this.noteGap(controller, RecordKind.Event);
     if (events.length === 0) return;
-    this.boundBy(controller, epoch, time, events);
-    const told = events.map(({ ofBoot = epoch, ...event }): ControllerEvent => {
+    this.boundBy(controller, time, events);
+    const told = events.map(({ ofBoot = 0, ...event }): ControllerEvent => {
       const began = this.origins.get(id)?.get(ofBoot)?.time ?? 0;
       const at = event.time === undefined ? began + event.uptime * 1000 : event.time * 1000;
       return { ...event, epoch, phase: PHASES[event.phase], time: at, timed: event.time !== undefined };
@@ -588,15 +584,9 @@ export class Fleet {
   }
 
   /** Learns when boots began at the latest, from events of them that came at `time` and do not know when they happened. */
-  private boundBy(controller: Controller, epoch: number, time: number, events: readonly FieldEvent[]): void {
+  private boundBy(controller: Controller, time: number, events: readonly FieldEvent[]): void {
     const undated = events.filter((event) => event.time === undefined);
-    // An event that does not say of which boot it is is of the one that the epoch is named after, and so are those with it.
-    if (undated.some(({ ofBoot }) => ofBoot === undefined)) {
-      for (const { time: at, uptime } of events) {
-        if (at !== undefined) this.bound(controller.id, epoch, (at - uptime) * 1000, true);
-      }
-    }
-    for (const { uptime, ofBoot = epoch } of [...undated].sort((a, b) => b.uptime - a.uptime)) {
+    for (const { uptime, ofBoot = 0 } of [...undated].sort((a, b) => b.uptime - a.uptime)) {
       this.bound(controller.id, ofBoot, this.endOf(controller, ofBoot, time) - uptime * 1000, false);
     }
   }
@@ -624,12 +614,13 @@ export class Fleet {
   }
 
   /** The controller says how many records of an epoch it has dropped so far because it had no room for them any more. */
-  private explain({ id, gaps }: Controller, epoch: number, count: number, kind: RecordKind): void {
+  private explain({ id, gaps, events }: Controller, epoch: number, count: number, kind: RecordKind): void {
     const gap = gaps[kind === RecordKind.Samples ? RecordKind.Samples : RecordKind.Event];
     const { dropped } = gap;
     // What it says may come late and out of order.
-    if (dropped && (dropped.epoch > epoch || (dropped.epoch === epoch && dropped.count >= count))) return;
-    const more = count - (dropped?.epoch === epoch ? dropped.count : 0);
+    const before = dropped?.epoch === epoch ? dropped.count : 0;
+    if (count <= before || (dropped && events.placeOf(dropped.epoch) > events.placeOf(epoch))) return;
+    const more = count - before;
     gap.dropped = { epoch, count };
     gap.told += more;
     this.log(`${id} has dropped ${more} ${nameOf(kind)} for want of room, before the gateway had them`, 'warning');
@@ -671,13 +662,10 @@ export class Fleet {
     this.origins.set(id, boots);
   }
 
-  private forget(controller: Controller, boot: number): void {
-    controller.events.forgetFrom(boot);
-    controller.batches.forgetFrom(boot);
+  /** What boots and counters say begins anew. */
+  private forget(controller: Controller): void {
     this.origins.delete(controller.id);
     controller.counters = undefined;
-    controller.gaps.splice(0, 2, noGap(), noGap());
-    this.renewed(controller.id);
   }
 
   private ack(id: string, { number, code, level, reason }: Ack): void {
@@ -817,9 +805,12 @@ const onceOf = ({ events, batches }: Controller, kind: RecordKind): Once =>
   kind === RecordKind.Event ? events : batches;
 const nameOf = (kind: RecordKind): string => (kind === RecordKind.Event ? 'events' : 'batches of samples');
 
-/** @returns what is wrong with an event's unit */
-function unannounced({ units }: Birth, { unit }: FieldEvent): string | undefined {
-  return unit !== undefined && unit >= units.length ? 'an event of a unit that the birth did not announce' : undefined;
+/** @returns what is wrong with an event */
+function faultOf({ units }: Birth, { unit, time, ofBoot }: FieldEvent): string | undefined {
+  if (unit !== undefined && unit >= units.length) return 'an event of a unit that the birth did not announce';
+  return time === undefined && ofBoot === undefined
+    ? 'an event with neither a time nor the boot that it is of'
+    : undefined;
 }
 
 /** Takes every command back: the lamp returns to its program or default level. */

@@ -49,8 +49,6 @@ export class Inbox {
   private readonly stopped = new Promise<void>((resolve) => {
     this.stop = resolve;
   });
-  /** Names of records begin anew: until the store knows, none is kept. */
-  private renewing: Promise<unknown> = Promise.resolve();
   private failing = false;
   private next: () => void = () => {};
   private looking: NodeJS.Timeout | undefined;
@@ -63,10 +61,6 @@ export class Inbox {
     this.taken = Number((await store.load(TAKEN)).get(TAKEN) ?? 0);
     await this.take();
     fleet.keep = (arrivals) => void this.keep(arrivals);
-    fleet.renewed = (id) => {
-      const { taken } = this;
-      this.renewing = this.renewing.then(() => this.guard(store.arrivals.forget(id, taken)));
-    };
     this.trim();
     if (this.options.shared) this.look();
   }
@@ -79,13 +73,10 @@ export class Inbox {
     this.next();
     clearTimeout(this.looking);
     fleet.keep = () => {};
-    fleet.renewed = () => {};
-    await this.renewing;
     await this.running;
   }
 
   private async keep(arrivals: readonly Arrival[]): Promise<void> {
-    await this.renewing;
     if (!(await this.guard(this.options.store.arrivals.add(arrivals)))) return;
     this.tell(runsOf(arrivals));
   }

@@ -23,7 +23,7 @@ interface Formerly {
 }
 
 export class Once {
-  /** Oldest epoch first. */
+  /** In the order in which they came first. */
   readonly seen: Seen[];
 
   /** @param stored what another one has seen */
@@ -33,8 +33,8 @@ export class Once {
 
   /** @returns whether the record is new; from then on it is not */
   take(epoch: number, number: number): boolean {
-    const known = this.seen.find((entry) => entry.epoch === epoch) ?? this.begin(epoch);
-    if (known === undefined || number === 0) return false;
+    if (number === 0) return false;
+    const known = this.seen[this.placeOf(epoch)] ?? this.begin(epoch);
     const { ranges } = known;
     // What comes is mostly the latest.
     let at = ranges.length;
@@ -66,18 +66,14 @@ export class Once {
     }, 0);
   }
 
-  /** The numbers of these epochs begin again: another board has taken the controller's place, or this one cannot count. */
-  forgetFrom(epoch: number): void {
-    const from = this.seen.findIndex((entry) => entry.epoch >= epoch);
-    if (from >= 0) this.seen.splice(from);
+  /** @returns how many of the epochs that are remembered came before it; -1: it is not remembered */
+  placeOf(epoch: number): number {
+    return this.seen.findIndex((entry) => entry.epoch === epoch);
   }
 
-  /** @returns undefined when the epoch is older than all that are remembered */
-  private begin(epoch: number): Seen | undefined {
+  private begin(epoch: number): Seen {
     const entry: Seen = { epoch, ranges: [], lost: 0 };
-    const at = this.seen.findIndex((other) => other.epoch > epoch);
-    if (at === 0 && this.seen.length >= MOST_EPOCHS) return undefined;
-    this.seen.splice(at < 0 ? this.seen.length : at, 0, entry);
+    this.seen.push(entry);
     if (this.seen.length > MOST_EPOCHS) this.seen.shift();
     return entry;
   }

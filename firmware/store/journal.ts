@@ -20,7 +20,7 @@ import { WHOLE } from '../protocols/crc.ts';
 
 /** A record's name for ever is the controller, its kind, `epoch` and its number. */
 export interface Journal {
-  /** Names the journal: the boot that began it. */
+  /** Names the journal, of all that boards in this controller's place ever begin. */
   readonly epoch: number;
   /** @returns the oldest number that is not acknowledged; one more than the last when there is none */
   first(kind: RecordKind): number;
@@ -70,11 +70,11 @@ export class FlashJournal implements Journal {
   private _used: Uint8Array;
   private _state = new Uint32Array([1, 1, NOWHERE, NOWHERE, NOWHERE, NOWHERE, 0, 0, 1, 1]);
 
-  /** @param boot names the journal if there is none yet; 0: boots are not counted */
+  /** @param epoch names the journal if there is none yet */
   constructor(
-    private _hal: Pick<Hal, 'crc32' | 'random'>,
+    private _hal: Pick<Hal, 'crc32'>,
     private _flash: FlashArea,
-    boot: number,
+    epoch: number,
   ) {
     const size = _flash.page;
     const count = _flash.size / size;
@@ -120,8 +120,7 @@ export class FlashJournal implements Journal {
     }
     const header = headers[newest];
     if (header) state.set([header[4], header[5]], Of.Dropped);
-    // Where boots cannot be counted, chance is better than a name that was there before.
-    this.epoch = header ? header[1] : boot || 1 + Math.floor(_hal.random() * 2147483647);
+    this.epoch = header ? header[1] : epoch;
   }
 
   first(kind: RecordKind): number {
@@ -336,16 +335,12 @@ const MOST = [24, 2];
 
 /** For boards without raw flash: what the supply's loss may take, and of which the oldest is dropped first. */
 export class MemoryJournal implements Journal {
-  readonly epoch: number;
   /** By kind: the records from the oldest unacknowledged one on; acknowledged ones are undefined. */
   private _records: (Bytes | undefined)[][] = [[], []];
   private _first = [1, 1];
   private _dropped = [0, 0];
 
-  /** @param boot names the journal, which begins with it; 0: boots are not counted */
-  constructor(hal: Pick<Hal, 'random'>, boot: number) {
-    this.epoch = boot || 1 + Math.floor(hal.random() * 2147483647);
-  }
+  constructor(readonly epoch: number) {}
 
   first(kind: RecordKind): number {
     return this._first[kind];

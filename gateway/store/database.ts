@@ -22,7 +22,6 @@ export interface Database {
   arrive(arrivals: readonly Arrival[]): void | Promise<void>;
   arrived(after: number, limit: number): Promise<(Arrival & { sequence: number })[]>;
   trimArrivals(upTo: number, before: number, most: number): Promise<number>;
-  forgetArrivals(controller: string, upTo: number): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -50,7 +49,6 @@ export class DatabaseStore implements Store {
       add: (arrivals) => gathered.add(arrivals),
       after: (sequence, limit) => database.arrived(sequence, limit),
       trim: (upTo, before, most) => database.trimArrivals(upTo, before, most),
-      forget: (controller, upTo) => database.forgetArrivals(controller, upTo),
     };
   }
 

@@ -108,10 +108,6 @@ class MemoryArrivals implements Arrivals {
     return this.drop(({ sequence, time }, i) => sequence <= upTo && (time < before || i < excess));
   }
 
-  async forget(controller: string, upTo: number): Promise<void> {
-    this.drop((one) => one.controller === controller && one.sequence <= upTo);
-  }
-
   private drop(condition: (arrival: Arrival & { sequence: number }, i: number) => boolean): number {
     const { length } = this.kept;
     this.kept = this.kept.filter((one, i) => {

@@ -221,14 +221,6 @@ class PostgresDatabase implements Database {
     });
   }
 
-  forgetArrivals(controller: string, upTo: number): Promise<void> {
-    const remove = 'DELETE FROM reverbere_arrivals WHERE controller = $1 AND sequence <= $2';
-    return this.transaction(async (client) => {
-      await this.sharing.lease?.fence(client);
-      await client.query(remove, [controller, upTo]);
-    });
-  }
-
   async has(key: string): Promise<boolean> {
     return (await this.pool.query('SELECT FROM reverbere_records WHERE key = $1', [key])).rowCount === 1;
   }

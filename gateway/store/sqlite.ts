@@ -207,10 +207,6 @@ class SqliteDatabase implements Database {
     return this.file.prepare('DELETE FROM arrivals WHERE sequence <= ?').run(last.sequence).changes;
   }
 
-  async forgetArrivals(controller: string, upTo: number): Promise<void> {
-    this.file.prepare('DELETE FROM arrivals WHERE controller = ? AND sequence <= ?').run(controller, upTo);
-  }
-
   async close(): Promise<void> {
     this.file.close();
     this.lock.close();

@@ -99,6 +99,4 @@ export interface Arrivals {
    * @returns how many went; not 0: there may be more
    */
   trim(upTo: number, before: number, most: number): Promise<number>;
-  /** Another board has taken the controller's place and begins to count: up to a sequence number all it told goes. */
-  forget(controller: string, upTo: number): Promise<void>;
 }

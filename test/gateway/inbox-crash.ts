@@ -119,7 +119,6 @@ function dying(inner: Database): { database: Database; dead: { is: boolean; afte
     counts: () => inner.counts(),
     arrived: (after, limit) => inner.arrived(after, limit),
     trimArrivals: (upTo, before, most) => inner.trimArrivals(upTo, before, most),
-    forgetArrivals: (id, upTo) => inner.forgetArrivals(id, upTo),
     close: async () => {},
   };
   return { database, dead };

@@ -10,7 +10,7 @@ import { openSqliteStore } from '../../gateway/store/sqlite.ts';
 import type { Store } from '../../gateway/store/store.ts';
 import { BORN, crashAfter, sag, samples, until } from './inbox-crash.ts';
 import { create, eventsOf, logger, pass, pulled, turns } from './logger-rig.ts';
-import { birth, type Controller, event, Rig } from './rig.ts';
+import { type Controller, event, Rig } from './rig.ts';
 
 const files = (store: Store) => (store as unknown as { database: Database & { file: Sqlite.Database } }).database;
 
@@ -87,19 +87,6 @@ describe('what a controller tells under a number', () => {
     await turns(5);
     assert.equal(rig.gateway.fleet.dropped, 2);
     assert.match(rig.log.join('\n'), /PAR-0001\/event.*phase[\s\S]*PAR-0001\/log.*samples end too early/);
-  });
-
-  it('begins anew when another board takes the place, or the device was deleted', async () => {
-    await controller.send(Leaf.Event, [7, sag(1)]);
-    await got(1);
-    await controller.send(Leaf.Birth, birth({ 3: 2, 12: [EventCode.Sag] }), true);
-    await controller.send(Leaf.Event, [7, event({ 0: 1, 1: EventCode.Sag, 2: 2, 12: 5, 13: 1000 })]);
-    await got(2);
-    const all = await store.arrivals.after(0, 10);
-    assert.deepEqual(
-      all.map(({ number, content }) => [number, content.includes(1710 & 255)]),
-      [[1, false]],
-    );
   });
 
   it('goes when it is too old, what has not been taken stays', async () => {

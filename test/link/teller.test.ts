@@ -117,7 +117,7 @@ class Rig {
 
 const inMemory = () => {
   const world = new World();
-  return new Rig(world, openSim({ world }), (hal, boot) => new MemoryJournal(hal, boot));
+  return new Rig(world, openSim({ world }), (_hal, boot) => new MemoryJournal(boot));
 };
 
 /** With 6 pages of 4 kB, as an ESP32 has. */

@@ -264,14 +264,6 @@ export function testPromises(open: () => Promise<Store>): void {
       assert.ok((await all())[0].sequence > left[2].sequence);
     });
 
-    it('of one controller are forgotten up to a number, and begin anew', async () => {
-      await store.arrivals.add([arrival('a', 1), arrival('b', 1), arrival('a', 2), arrival('a', 3)]);
-      const [, , third] = await all();
-      await store.arrivals.forget('a', third.sequence);
-      await store.arrivals.add([arrival('a', 1)]);
-      assert.deepEqual(names(await all()), ['b07.1', 'a07.3', 'a07.1']);
-    });
-
     it('take an empty list, and thousands at once', async () => {
       await store.arrivals.add([]);
       const many = Array.from({ length: 6000 }, (_, i) => arrival('a', i + 1));
