@@ -43,6 +43,8 @@ export interface Board {
   readonly reportPeriod: number;
   /** ms that the watchdog waits for the supervisor; absent on boards without one. */
   readonly watchdog?: number;
+  /** The HAL sets the board's clock, which goes on through a reset. */
+  readonly keepsTime?: true;
 }
 
 /** A dimming output with an optional mains relay. Voltages as in IEC 60929 Annex E and ANSI C137.1. */

@@ -610,6 +610,7 @@ function compile(name, version, config, profiles) {
     testAlways: config.installerTest?.always ?? false,
     reportPeriod: milliseconds(config.reportSeconds),
     watchdog: config.watchdogSeconds && milliseconds(config.watchdogSeconds),
+    keepsTime: interpreters()[config.interpreter].clockOutlivesReset || undefined,
   });
 }
 

@@ -176,6 +176,7 @@ export function boardOptions(script, { board, minify = true, define = {}, file =
     HOST: host,
     NETWORK: network,
     STORE: store,
+    KEEPS_TIME: board?.keepsTime ?? false,
     ...define,
   };
   const constants = Object.entries(known).map(([name, value]) => `const ${name} = ${JSON.stringify(value)};\n`);

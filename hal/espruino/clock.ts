@@ -1,5 +1,10 @@
 import type { Clock } from '../hal.ts';
 
+/** The board's clock goes on through a reset, and is ours to set; put in by the build. */
+declare const KEEPS_TIME: boolean;
+
+/** ms by which the board's clock may differ from ours before it is set. */
+const COARSE = 1000;
 /** s UTC, 2024-01-01: a board's clock that shows less was never set. */
 const PLAUSIBLE = 1704067200;
 /** Delays end here (exclusive), ms. */
@@ -26,8 +31,8 @@ function fire(pending: { [timer: number]: number }, timer: number, run: () => vo
 }
 
 /**
- * The interpreter's clock and timers. UTC is an offset of our own: the interpreter's `setTime` stalls or fires every
- * timer on Linux. Handles are our own too: the interpreter gives the highest one out again once its timer is done, so
+ * The interpreter's clock and timers. UTC is an offset of our own: the interpreter's `setTime` knows whole seconds on
+ * STM32, and stalls or fires every timer on Linux. Handles are our own too: the interpreter gives the highest one out again once its timer is done, so
  * that a late `cancel` would hit a stranger.
  */
 export const clock: HostClock = {
@@ -52,7 +57,13 @@ export const clock: HostClock = {
 
   setTime(time: number): void {
     if (!isFinite(time)) throw new Error('not a time');
-    this._offset = time - this.uptime();
+    const uptime = this.uptime();
+    if (KEEPS_TIME && Math.abs(this._getTime() * 1000 - time) > COARSE) {
+      // After the next reset it is known at once what time it is.
+      setTime(time / 1000);
+      this._started = this._getTime() * 1000 - uptime;
+    }
+    this._offset = time - uptime;
   },
 
   after(delay: number, run: () => void): number {

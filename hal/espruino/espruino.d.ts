@@ -466,6 +466,7 @@ declare function clearTimeout(timer: number): void;
 declare function clearInterval(timer: number): void;
 /** Seconds since 1970 as the board sees it, with fractions. */
 declare function getTime(): number;
+declare function setTime(seconds: number): void;
 /** Names the board: `xxxxxxxx-xxxxxxxx-xxxxxxxx`. */
 declare function getSerial(): string;
 declare function print(...values: any[]): void;

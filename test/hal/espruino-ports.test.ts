@@ -12,7 +12,8 @@ describe('the HAL on a board with pins', () => {
   let now = 0;
   let timers: { due: number; run: () => void }[] = [];
   let listeners: ((text: string) => void)[] = [];
-  let hal: Pick<Hal, 'openAnalog' | 'openInput' | 'openSerial'>;
+  let hal: Pick<Hal, 'clock' | 'openAnalog' | 'openInput' | 'openSerial'>;
+  let startClock: () => void;
 
   const stand = (name: string, value: unknown) => {
     replaced.set(name, globals[name]);
@@ -64,6 +65,12 @@ describe('the HAL on a board with pins', () => {
       if (id !== watch.id) throw new Error('Unknown Watch');
     });
     stand('getTime', () => now / 1000);
+    stand('setTime', (seconds: number) => {
+      // STM32 sets whole seconds. Source: Espruino targets/stm32/jshardware.c, jshSetSystemTime.
+      now = Math.floor(seconds) * 1000;
+      record('setTime')(seconds);
+    });
+    stand('KEEPS_TIME', true);
     stand('setTimeout', (run: () => void, delay: number) => timers.push({ due: now + delay, run }));
     stand('E', {
       toUint8Array: (text: string) => Uint8Array.from(Buffer.from(text, 'latin1')),
@@ -78,7 +85,10 @@ describe('the HAL on a board with pins', () => {
     const io = '../../hal/espruino/io.ts';
     const input = '../../hal/espruino/input.ts';
     const serial = '../../hal/espruino/serial.ts';
+    const clock = await import('../../hal/espruino/clock.ts' as string);
+    startClock = clock.startClock;
     hal = {
+      clock: clock.clock,
       openAnalog: (await import(io)).openAnalog,
       openInput: (await import(input)).openInput,
       openSerial: (await import(serial)).openSerial,
@@ -95,6 +105,28 @@ describe('the HAL on a board with pins', () => {
   beforeEach(() => {
     calls = [];
     timers = [];
+  });
+
+  it('sets the clock of a board whose clock goes on through a reset, where it is wrong by more than a second', () => {
+    const told = Date.parse('2026-11-26T05:00:00.700Z');
+    now = 5000;
+    startClock();
+    assert.equal(hal.clock.time(), undefined);
+    now += 3000;
+    hal.clock.setTime(told);
+    assert.deepEqual(calls, [`setTime ${told / 1000}`]);
+    assert.deepEqual([hal.clock.uptime(), hal.clock.time()], [3000, told]);
+    now += 60_000;
+    assert.deepEqual([hal.clock.uptime(), hal.clock.time()], [63_000, told + 60_000]);
+    // A clock that is made to glide: the board's is near enough.
+    hal.clock.setTime(told + 60_200);
+    assert.equal(calls.length, 1);
+    assert.deepEqual([hal.clock.uptime(), hal.clock.time()], [63_000, told + 60_200]);
+    // A reset: the board's clock stands at whole seconds of what it was told.
+    startClock();
+    assert.deepEqual([hal.clock.uptime(), hal.clock.time()], [0, told + 60_000 - 700]);
+    now = 0;
+    startClock();
   });
 
   it('asks for PWM of 1000 Hz when hz is 1000', () => {
