@@ -8,7 +8,13 @@ import { type Firmware, start } from './main.ts';
 /** In a function, so that the configuration and the site do not stay in memory as globals. */
 function launch(configured: Board): Firmware {
   const text = require('Storage').read('site.json');
-  const site: Site | undefined = text === undefined ? undefined : JSON.parse(text);
+  let site: Site | undefined;
+  try {
+    if (text !== undefined) site = JSON.parse(text);
+  } catch (_damaged) {
+    // The lamp needs no site. The interpreter's own words would quote it, keys and all, on a console that is locked.
+    print('site.json is damaged');
+  }
   // Hosts name their serial ports by path, which differs from site to site.
   const paths = site && site.paths;
   if (paths) for (let i = 0; i < paths.length; i++) configured.lines[i].port = paths[i];

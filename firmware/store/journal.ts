@@ -9,7 +9,7 @@
  *              samples), the page that this one replaces (itself: none), CRC-32 of all that
  *     entries  a word each: where the record lies in the page, and its length in the upper half
  *     marks    a word each: blank until the record is acknowledged
- *     records  each with its CRC-32 behind it, padded to 4 bytes
+ *     records  each padded to 4 bytes with its length, its CRC-32 behind that
  *
  * Nothing is written twice. A record exists once its entry is written. One page is always free: to take it, a header
  * is written that names the page to be given up, so that both happen at once. Words are little-endian, as on all boards.
@@ -112,9 +112,10 @@ export class FlashJournal implements Journal {
       state[Of.Page + kind] = page;
       let free = HEADER + 8 * entries.length;
       if (used > 0) {
-        // A torn entry points behind the page, which is full then. (The interpreter throws at a place of -1.)
+        // A torn entry points further behind, maybe between words or behind the page, which is full then. (The interpreter
+        // throws at a place of -1.)
         const entry = entries[used - 1];
-        free = (entry & 65535) + (((entry >>> 16) + 7) & -4);
+        free = ((entry & 65535) + (entry >>> 16) + 7) & -4;
       }
       state[Of.Free + kind] = page * size + free;
     }
@@ -150,7 +151,8 @@ export class FlashJournal implements Journal {
     const flash = this._flash;
     const state = this._state;
     const size = flash.page;
-    const bytes = new Uint8Array((record.length + 7) & -4);
+    // Its length is the padding, so that a torn entry cannot make it part of the record.
+    const bytes = new Uint8Array((record.length + 7) & -4).fill(record.length);
     const end = bytes.length - 4;
     bytes.set(record);
     new DataView(bytes.buffer).setUint32(end, this._hal.crc32(bytes.subarray(0, end)), true);
@@ -203,11 +205,12 @@ export class FlashJournal implements Journal {
       }
       const entry = entries[number - first];
       const length = entry >>> 16;
+      const whole = (length + 7) & -4;
       const at = entry & 65535;
-      if ((records.length > 0 && length > room) || at + length + 4 > size) break;
+      if ((records.length > 0 && length > room) || at + whole > size) break;
       room -= length;
-      const bytes = this._flash.read(page * size + at, (length + 7) & -4);
-      if (this._hal.crc32(bytes) !== WHOLE) break;
+      const bytes = this._flash.read(page * size + at, whole);
+      if (this._hal.crc32(bytes) !== WHOLE || (length & 3 && bytes[length] !== (length & 255))) break;
       records.push(bytes.subarray(0, length));
       if (room <= 0) break;
     }

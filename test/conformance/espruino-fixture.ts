@@ -16,8 +16,9 @@ interface Site {
 
 /** bytes of Storage below which `boot` makes room: nobody cuts the power here. */
 const ROOM = 100000;
-/** Moments at which the power can go: in a Storage write, in an erasure. */
+/** Moments at which the power can go: in a Storage write that makes a file, in one that goes on with it, in an erasure. */
 const WRITE_MOMENTS = 5;
+const MORE_MOMENTS = 3;
 const ERASE_MOMENTS = 2;
 
 const files = require('Storage');
@@ -148,14 +149,20 @@ function powerGoes(): void {
 }
 
 /** The steps of a write: the old file is erased, the header written, half of the data, all of it. */
-function writeWithCuts(name: string, data: Bytes): boolean {
-  if (left >= WRITE_MOMENTS) {
-    left -= WRITE_MOMENTS;
-    return writeFile(name, data);
+function writeWithCuts(name: string, data: Bytes, offset?: number, size?: number): boolean {
+  const half = data.length >> 1;
+  const moments = offset ? MORE_MOMENTS : WRITE_MOMENTS;
+  if (left >= moments) {
+    left -= moments;
+    return writeFile(name, data, offset || 0, size || 0);
+  }
+  if (offset) {
+    if (left > 0) writeFile(name, left === 1 ? data.subarray(0, half) : data, offset);
+    powerGoes();
   }
   if (left > 0) eraseFile(name);
-  if (left > 1) writeFile(name, data.subarray(0, left === 2 ? 1 : data.length >> 1), 0, data.length);
-  if (left === 4) writeFile(name, data.subarray(data.length >> 1), data.length >> 1);
+  if (left > 1) writeFile(name, data.subarray(0, left === 2 ? 1 : half), 0, size || data.length);
+  if (left === 4) writeFile(name, data.subarray(half), half);
   powerGoes();
   return false;
 }

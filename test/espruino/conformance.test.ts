@@ -84,10 +84,14 @@ describe('conformance on the interpreter', () => {
     { what: 'a size and 2 characters of the name', bytes: header(20, 'a~', 6) },
     { what: 'a header without data', bytes: header(20, 'a~0', 32) },
   ];
-  /** A file of the HAL's storage: sequence, value, CRC-32. */
-  const slot = (sequence: number, value: string) => {
-    const bytes = Buffer.from([sequence, ...Buffer.from(value), 0, 0, 0, 0]);
-    bytes.writeUInt32LE(crc32(bytes.subarray(0, -4)) >>> 0, bytes.length - 4);
+  /** A file of the HAL's storage: padding and sequence, padding, value, CRC-32 of all that and of the name. */
+  const slot = (name: string, value: string) => {
+    const padding = (8 - value.length - 5) & 15;
+    const bytes = Buffer.alloc(value.length + padding + 5);
+    bytes[0] = 16 * padding + Number(name.at(-1));
+    bytes.write(value, 1 + padding);
+    const end = bytes.length - 4;
+    bytes.writeInt32LE(crc32(bytes.subarray(0, end)) ^ crc32(name), end);
     return bytes;
   };
 
@@ -95,7 +99,12 @@ describe('conformance on the interpreter', () => {
     it(`keeps values and takes new ones behind ${what}`, async () => {
       const source = `import { openHal } from 'hal/espruino/index.ts'; global.h = openHal(); setInterval('0', 1e6);`;
       const { code } = await bundle({ source });
-      const files = { '.bootcde': code, 'a~0': slot(0, 'old'), 'a~1': slot(1, 'new'), 'b~0': slot(0, 'other') };
+      const files = {
+        '.bootcde': code,
+        'a~0': slot('a~0', 'old'),
+        'a~1': slot('a~1', 'new'),
+        'b~0': slot('b~0', 'other'),
+      };
       const image = flashImage(files);
       const end = Object.values(files).reduce((sum, data) => sum + 32 + Math.ceil(data.length / 4) * 4, 0);
       bytes.copy(image, end);

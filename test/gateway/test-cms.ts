@@ -31,6 +31,8 @@ export class TestCms {
   readonly violations: string[] = [];
   /** Statuses for the next requests instead of doing them. */
   readonly failures: number[] = [];
+  /** What it says of an error. */
+  words = 'on purpose';
   /** Takes requests and never answers. */
   silent = false;
   /** Log reports, apart from everything else. */
@@ -98,7 +100,7 @@ export class TestCms {
   private takeReport(received: Received): Answered | Rudeness {
     const known = received.query.clientAddress === this.gatewayAddress;
     const status = known ? this.judge(received.body) : 400;
-    const answer = (status ?? 0) < 300 ? undefined : [{ key: 'genericError', description: 'on purpose' }];
+    const answer = (status ?? 0) < 300 ? undefined : [{ key: 'genericError', description: this.words }];
     this.judgeExchange(received, [status ?? 201, answer]);
     this.reports.push({ id: received.query.talqRequestId, body: received.body, status });
     return status === undefined ? 'hang up' : [status, answer];
@@ -113,7 +115,7 @@ export class TestCms {
     const { method, path, query, body } = received;
     const failure = this.failures.shift();
     if (failure === 200) return [200, body];
-    if (failure !== undefined) return [failure, [{ key: 'genericError', description: 'on purpose' }]];
+    if (failure !== undefined) return [failure, [{ key: 'genericError', description: this.words }]];
     const introduction = query.clientAddress === NIL;
     if (!introduction && query.clientAddress !== this.gatewayAddress) {
       return [400, [{ key: 'parameterValueNotValid' }]];
