@@ -115,8 +115,8 @@ export class Field {
       const end = endOf(root === COMMAND_GROUP_ROOT ? this.members(Number(id))[0] : id);
       const { message, counter } = end.open(topic, payload);
       const command: Map<number, unknown> = decoder.decode(message);
-      const items = command.get(CommandKey.Groups) as unknown[] | undefined;
-      const groups = items && end.join(items, counter);
+      const record = command.get(CommandKey.Groups) as Uint8Array | null | undefined;
+      const groups = record === undefined ? undefined : end.join(end.unwrap(record ?? new Uint8Array(0), counter));
       if (root === COMMAND_GROUP_ROOT) for (const member of this.members(Number(id))) this.acknowledge(member, command);
       else {
         if (groups) this.groups.set(id, groups);

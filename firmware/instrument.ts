@@ -6,6 +6,7 @@ import type { Bytes, Hal } from '../hal/hal.ts';
 import type { Board, MonitoringConfig } from './board.ts';
 import {
   AckCode,
+  ConfigurationPart,
   Counter,
   EnergySource,
   EventCode,
@@ -95,7 +96,7 @@ export class Instrument implements MonitorOwner {
     const kept = this._counters.values[KEPT];
     this.faults = new Faults(_hal.clock, this, kept);
     this._recorder = new Recorder(_hal.clock, _schedule, this, _told);
-    const document = _settings.monitoring();
+    const document = _settings.part(ConfigurationPart.Monitoring);
     if (!document || this._apply(document, false) !== AckCode.Done) this._apply(new Uint8Array(0), false);
     if (board.contacts.length > 0) new Contacts(_hal, _schedule, this.faults, board.contacts, _owner.lamp, this);
     // A loss of the supply that nobody saw come is told of now.
@@ -111,8 +112,9 @@ export class Instrument implements MonitorOwner {
   /**
    * Judges by another document, or by none: empty. Nothing changes when it makes no sense.
    * @param fresh it is news: what was learned of the lamp is forgotten
+   * @param look it is only looked at
    */
-  private _apply(document: Bytes, fresh: boolean): AckCode {
+  private _apply(document: Bytes, fresh: boolean, look?: 1): AckCode {
     const config = this._config;
     const content = (document.length > 0 ? decode(document, ITEMS) : {}) as Record<number, unknown> | undefined;
     if (!content || Array.isArray(content)) return AckCode.Malformed;
@@ -139,6 +141,7 @@ export class Instrument implements MonitorOwner {
     }
     if (columns.length > 0 && !(columns[0] >= 60 && 86400 % columns[0] === 0)) return AckCode.Malformed;
     if (places.length > LIMIT * MOST_LIMITS || columns.length > MOST_COLUMNS + 1) return AckCode.TooLarge;
+    if (look) return AckCode.Done;
     this.faults.setLimits(places);
     const storage = this._settings.storage;
     this._monitor = new LampMonitor(storage, this.faults, lamp as LampType, fresh, config.nominal, this);
@@ -146,20 +149,17 @@ export class Instrument implements MonitorOwner {
     return AckCode.Done;
   }
 
-  /** Stores and uses a monitoring document, whole or not at all. @param bytes empty: the product's own */
-  setMonitoring(bytes: Bytes): AckCode {
-    const document = new Uint8Array(bytes);
-    const code = this._apply(document, true);
+  /** @returns whether it could judge by this document; nothing changes but that a fault is told. */
+  check(document: Bytes): AckCode {
+    const code = this._apply(document, true, 1);
     this.faults.judge(EventCode.InvalidLampType, code === AckCode.Done ? 0 : 1);
-    if (code !== AckCode.Done) return code;
+    return code;
+  }
+
+  /** Judges by a document that was looked at from now on. @param document null: the product's own */
+  setMonitoring(document: Bytes | null): void {
+    this._apply(document || new Uint8Array(0), true);
     this.changed();
-    try {
-      this._settings.setMonitoring(document);
-    } catch (_full) {
-      this._apply(this._settings.monitoring() || new Uint8Array(0), true);
-      return AckCode.TooLarge;
-    }
-    return AckCode.Done;
   }
 
   /** @param pairs [`Counter`, value, …]; all are set, or none */

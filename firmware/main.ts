@@ -11,7 +11,7 @@
  *     counters    a reading, a level → instrument → metering/counters → store/ring (raw flash) and link/reports
  *     presence    Hal input → control/presence → control/sensors, and link/session → the neighbours' control/sensors
  */
-import type { Bytes, Clock, Hal, Storage } from '../hal/hal.ts';
+import type { Clock, Hal, Storage } from '../hal/hal.ts';
 import type { Board, Site } from './board.ts';
 import { Arbiter } from './control/arbiter.ts';
 import { InstallerTest } from './control/installer-test.ts';
@@ -28,7 +28,8 @@ import { checkTimetable } from './control/timetable-check.ts';
 import { AnalogDriver } from './drivers/analog.ts';
 import { type FaultRecord, ROW, type Supervised, Supervisor } from './health/supervisor.ts';
 import { Instrument, type Measured } from './instrument.ts';
-import { AckCode, EventCode, FaultKind, Phase, Quantity, Reason } from './link/messages.ts';
+import type { Part } from './link/commands.ts';
+import { AckCode, ConfigurationPart, EventCode, FaultKind, Phase, Quantity, Reason } from './link/messages.ts';
 import { readKey } from './link/seal.ts';
 import { type Controller, Session } from './link/session.ts';
 import { Teller } from './link/teller.ts';
@@ -119,7 +120,7 @@ export class Firmware implements Controller, Measured, Supervised {
     const first = !this.arbiter;
     if (!first || !careful) this._rest = undefined;
     if (first) {
-      const settings = new Settings(rest._storage, new Uint8Array(board.timetable), board.lamp.defaultLevel);
+      const settings = new Settings(rest._storage, hal, new Uint8Array(board.timetable), board.lamp.defaultLevel);
       this.settings = settings;
       const light = board.lamp.light && new Light(hal.clock, rest._storage, board.lamp.light);
       const driver = rest._driver;
@@ -141,7 +142,7 @@ export class Firmware implements Controller, Measured, Supervised {
         new Protection(hal.system, schedule, lamp, board.lamp.protection.reduce, board.lamp.protection.minimum);
       }
       const reset = hal.system.resetReason;
-      const fresh = board.testAlways || settings.check() === undefined;
+      const fresh = board.testAlways || settings.version === 0;
       if (board.test && fresh && !careful && (reset === 'power' || reset === 'unknown')) {
         new InstallerTest(schedule, board.test, arbiter);
       }
@@ -221,15 +222,35 @@ export class Firmware implements Controller, Measured, Supervised {
   }
 
   /** @see Orders */
-  setTimetable(bytes: Bytes): AckCode {
-    const fault = bytes.length > 0 ? checkTimetable(bytes, this._limits) : AckCode.Done;
-    if (fault !== AckCode.Done) return fault;
+  configure(version: number, check: number, level: number | null | undefined, parts: Part[]): AckCode {
+    const settings = this.settings;
+    const session = this._session;
+    const instrument = this.instrument;
+    const timetable = parts[ConfigurationPart.Timetable];
+    const document = parts[ConfigurationPart.Monitoring];
+    const groups = parts[ConfigurationPart.Groups];
+    let code = timetable && timetable.length > 0 ? checkTimetable(timetable, this._limits) : AckCode.Done;
+    // What is still to be opened looks at it then.
+    if (code === AckCode.Done && document && !this._rest) {
+      code = instrument ? instrument.check(document) : AckCode.Malformed;
+    }
+    if (code !== AckCode.Done) return code;
+    if (groups) {
+      if (!session) return AckCode.Malformed;
+      parts[ConfigurationPart.Groups] = session.seal.unwrap(groups);
+    }
+    if (version < settings.version || settings.check(version, level, parts) !== check) return AckCode.Drift;
     const before = this._timetable.own();
     try {
-      this.settings.setTimetable(bytes);
+      settings.configure(version, level, parts);
     } catch (_full) {
       return AckCode.TooLarge;
     }
+    this.arbiter.setDefaultLevel(settings.defaultLevel());
+    const news = parts[ConfigurationPart.Monitoring];
+    if (news !== undefined && instrument) instrument.setMonitoring(news);
+    if (parts[ConfigurationPart.Groups] !== undefined && session) session.listen();
+    if (parts[ConfigurationPart.Timetable] === undefined) return code;
     this._timetable.reload();
     // Who stands here stands here under the input's new number, and no longer under the old one.
     if (this.presence) {
@@ -237,35 +258,13 @@ export class Firmware implements Controller, Measured, Supervised {
       this._sensors.hear(before, now, now);
       this.sensed(1, true);
     }
-    return AckCode.Done;
+    return code;
   }
 
   command(sensor: number, level: number, until: number | undefined): AckCode {
     const now = this._clock.time();
     if (now === undefined) return AckCode.NoClock;
     this._sensors.set(-sensor, level, until === undefined ? now : until);
-    return AckCode.Done;
-  }
-
-  setDefaultLevel(level: number): AckCode {
-    try {
-      this.settings.setDefaultLevel(level);
-    } catch (_full) {
-      return AckCode.TooLarge;
-    }
-    this.arbiter.setDefaultLevel(level);
-    return AckCode.Done;
-  }
-
-  setGroups(groups: readonly (number | Bytes)[]): AckCode {
-    const session = this._session as Session;
-    const record = session.seal.unwrap(groups);
-    try {
-      this.settings.setGroups(record);
-    } catch (_full) {
-      return AckCode.TooLarge;
-    }
-    session.listen();
     return AckCode.Done;
   }
 

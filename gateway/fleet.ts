@@ -15,6 +15,7 @@ import {
 import type { Clock } from './clock.ts';
 import { type Condition, Conditions } from './conditions.ts';
 import { ID } from './keys/controller-keys.ts';
+import { numbersIn } from './keys/group-keys.ts';
 import { complainer, type Log } from './log.ts';
 import { Once, type Seen } from './once.ts';
 import { decodeSamples } from './samples.ts';
@@ -151,8 +152,11 @@ export interface Samples {
   instants: readonly (readonly (number | null)[])[];
 }
 
-/** How a command ended. 'superseded': a later command made it pointless; 'tooLarge': more than the controller holds. */
-export type Outcome = 'done' | 'refused' | 'tooLarge' | 'expired' | 'superseded';
+/**
+ * How a command ended. 'superseded': a later command made it pointless; 'tooLarge': more than the controller holds; 'drift': the
+ * controller has another configuration than the one that was to be changed.
+ */
+export type Outcome = 'done' | 'refused' | 'tooLarge' | 'expired' | 'superseded' | 'drift';
 /** 'conditions': other conditions hold, or since another time. */
 export type Change = 'birth' | 'link' | 'report' | 'conditions';
 
@@ -177,7 +181,14 @@ export class Fleet {
   /** Messages dropped because they could not be understood. */
   dropped = 0;
   /** Commands that have ended, by how. */
-  readonly outcomes: Record<Outcome, number> = { done: 0, refused: 0, tooLarge: 0, expired: 0, superseded: 0 };
+  readonly outcomes: Record<Outcome, number> = {
+    done: 0,
+    refused: 0,
+    tooLarge: 0,
+    expired: 0,
+    superseded: 0,
+    drift: 0,
+  };
   /** Keeps records until they are taken; without anybody who does, they are taken as they come. */
   keep: (arrivals: Arrival[]) => void = (arrivals) => this.takeRecords(arrivals);
   private readonly pending = new Map<string, Pending[]>();
@@ -678,7 +689,8 @@ export class Fleet {
       const { command } = pending;
       this.setCounters(id, command);
       const controller = this.controllers.get(id);
-      if (controller && command.groups) controller.groups = command.groups;
+      if (controller?.groups && command.groups !== undefined)
+        controller.groups = numbersIn(command.groups ?? NO_GROUPS);
       if (controller && level !== undefined && reason !== undefined) {
         controller.applied = { number, level, reason, time: this.clock.now() };
       }
@@ -745,11 +757,9 @@ export function productOf(birth: Birth): string {
     ...birth,
     boot: 0,
     reset: 0,
-    timetable: 0,
-    monitoring: 0,
+    configuration: 0,
     groups: 0,
     session: 0,
-    generations: 0,
     fault: 0,
   });
 }
@@ -760,7 +770,13 @@ const PHASES: Record<number, ControllerEvent['phase']> = {
   [Phase.Instant]: 'instant',
 };
 
-const FAILURES: { [code: number]: Outcome } = { [AckCode.Expired]: 'expired', [AckCode.TooLarge]: 'tooLarge' };
+const NO_GROUPS = new Uint8Array(0);
+
+const FAILURES: { [code: number]: Outcome } = {
+  [AckCode.Expired]: 'expired',
+  [AckCode.TooLarge]: 'tooLarge',
+  [AckCode.Drift]: 'drift',
+};
 
 function replaces(command: FieldCommand, other: FieldCommand): boolean {
   const commands = [CommandKind.Override, CommandKind.Resume];
@@ -775,13 +791,7 @@ function replaces(command: FieldCommand, other: FieldCommand): boolean {
 const sets = ({ counters = [] }: FieldCommand): number[] => counters.filter((_, i) => i % 2 === 0);
 
 /** Settings: they are sent until the controller has them. */
-const LASTING = [
-  CommandKind.Timetable,
-  CommandKind.DefaultLevel,
-  CommandKind.Monitoring,
-  CommandKind.Counters,
-  CommandKind.Groups,
-];
+const LASTING = [CommandKind.Configuration, CommandKind.Counters];
 
 const LIFETIMES: { [kind: number]: number } = {
   [CommandKind.Sensor]: PULSE_LIFETIME,

@@ -11,6 +11,7 @@ import { type DetailedPeerCertificate, type PeerCertificate, checkServerIdentity
 import { pathToFileURL } from 'node:url';
 import { type BrokerClient, connectBroker, openBroker } from './broker.ts';
 import { Clock } from './clock.ts';
+import { Configurations } from './configurations.ts';
 import { Fleet, SUBSCRIPTIONS } from './fleet.ts';
 import { Inbox } from './inbox.ts';
 import { SHARED } from './intake.ts';
@@ -163,12 +164,13 @@ async function lead(options: GatewayOptions, place?: Place, operation?: Operatio
     await library.load();
     const groups = new Groups(store, log);
     await groups.load();
-    const reach = new Reach(model, groups, fleet, groupKeys, store, log);
+    const configurations = new Configurations(fleet, clock, log);
+    const reach = new Reach(model, groups, fleet, configurations, groupKeys, store, log);
     await reach.load();
     (keyFile?.keys ?? options.keys)?.onChange((ids) => reach.distrust(ids));
     const types = new TypeLibrary(model, store, () => model.ownTypes.list(), log);
     await types.load();
-    const timetables = new Timetables(model, library, fleet, clock, dayOffset, log);
+    const timetables = new Timetables(model, library, fleet, configurations, clock, dayOffset, log);
     library.lamps = timetables;
     const peers = new Peers<CmsConnection>();
     const modelOf = (owner: string): Model => peers.find(owner)?.model ?? model;
@@ -203,7 +205,7 @@ async function lead(options: GatewayOptions, place?: Place, operation?: Operatio
       most: options.logEntries,
       log,
     });
-    const monitors = new Monitors(model, fleet, log);
+    const monitors = new Monitors(model, fleet, configurations, log);
     monitors.lampOf = (device) => watchedLamp(types, device);
     const promises = new Promises(store, log);
     const fits = new LampFits(model, types, feed, clock);

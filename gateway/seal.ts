@@ -16,7 +16,7 @@ import {
 import { Mac0Message } from '@ldclabs/cose-ts/mac0';
 import { COMMAND_GROUP_ROOT, CommandKind, Leaf, TOPIC_ROOT } from '../firmware/link/messages.ts';
 import { ID } from './keys/controller-keys.ts';
-import type { GroupKeys } from './keys/group-keys.ts';
+import { type GroupKeys, wrapKeys } from './keys/group-keys.ts';
 import { complainer, type Log } from './log.ts';
 import type { Store } from './store/store.ts';
 import { decodeAck, decodeBirth, encodeCommand, LONGEST_MESSAGE } from './wire.ts';
@@ -27,8 +27,8 @@ export interface KeyStore {
   find(id: string): Uint8Array | undefined;
 }
 
-/** Puts the key of a group into a command. @returns generation and wrapped key */
-export type Wrap = (group: number) => [generation: number, key: Uint8Array];
+/** Wraps the keys in a record of groups, for the message that carries it. */
+export type Wrap = (record: Uint8Array) => Uint8Array;
 /** A message; or what makes it when it is known how keys in it are wrapped. */
 export type Content = Buffer | ((wrap: Wrap) => Buffer);
 export type Publish = (topic: string, payload: Buffer, qos: 0 | 1, retain?: boolean) => void;
@@ -170,7 +170,7 @@ export class Seals {
     const key = this.keyOf(id);
     if (!key || !secret) return;
     const counter = this.next(id);
-    const wrap: Wrap = (group) => this.options.groups.wrap(secret, counter, group);
+    const wrap: Wrap = (record) => wrapKeys(secret, counter, record);
     const message = typeof content === 'function' ? content(wrap) : content;
     this.options.publish(topic, seal(key, new Map(), counter, message, bind(topic, session)), qos, false);
   }

@@ -67,15 +67,13 @@ export const Birth = Type.Object({
       Type.Integer({ minimum: 0, maximum: 255 }),
     ]),
   ),
-  timetable: Type.Optional(uint32),
+  /** Version of the configuration in force, and its check value. */
+  configuration: Type.Optional(Type.Tuple([Type.Integer({ minimum: 1, maximum: 4294967295 }), uint32])),
   presence: Type.Optional(Type.Integer({ minimum: 0, maximum: 1 })),
   events: Type.Optional(Type.Array(code, { maxItems: 64, uniqueItems: true })),
-  monitoring: Type.Optional(uint32),
   groups: Type.Optional(Type.Array(Type.Integer({ minimum: 1, maximum: 65535 }), { maxItems: 64, uniqueItems: true })),
   /** 8 bytes in hexadecimal. */
   session: Type.Optional(Type.String({ pattern: '^[0-9a-f]{16}$' })),
-  /** Of the keys of `groups`. */
-  generations: Type.Optional(Type.Array(Type.Integer({ minimum: 0, maximum: 255 }), { maxItems: 64 })),
   /** Boot in which something went wrong, how often, and the latest of it. */
   fault: Type.Optional(Type.Tuple([uint32, uint32, Type.String({ maxLength: 64 })])),
 });
@@ -163,7 +161,7 @@ export const Batch = Type.Object({
 export type Ack = Static<typeof Ack>;
 export const Ack = Type.Object({
   number: uint32,
-  code: Type.Integer({ minimum: AckCode.Done, maximum: AckCode.TooLarge }),
+  code: Type.Integer({ minimum: AckCode.Done, maximum: AckCode.Drift }),
   /** % and reason of the command in action once it was obeyed. */
   level: Type.Optional(percent),
   reason: Type.Optional(Type.Integer({ minimum: Reason.Default, maximum: Reason.Test })),
@@ -174,8 +172,8 @@ const Link = Type.Union([Type.Literal(0), Type.Literal(1)]);
 /** An order to one controller, in the units of the wire. */
 export interface FieldCommand {
   kind: CommandKind;
-  /** % */
-  level?: number;
+  /** %; in a configuration null: the product's own */
+  level?: number | null;
   /** s UTC */
   start?: number;
   expiration?: number;
@@ -184,15 +182,17 @@ export interface FieldCommand {
   rampFrom?: number;
   /** at most 64 bytes */
   reference?: string;
-  /** Empty: none any more. */
-  timetable?: Uint8Array;
+  /** Of a configuration; null: the product's own. An empty timetable: none. */
+  timetable?: Uint8Array | null;
   sensor?: number;
-  /** The monitoring document; empty: the product's own. */
-  monitoring?: Uint8Array;
+  monitoring?: Uint8Array | null;
   /** `Counter` and value, … */
   counters?: number[];
-  /** Numbers of groups, ascending. */
-  groups?: number[];
+  /** Record of groups with their keys, see `GROUP`. */
+  groups?: Uint8Array | null;
+  /** Of what results. */
+  version?: number;
+  check?: number;
   /** ms UTC at which all who get it obey it together, 5 s ahead at most. */
   at?: number;
 }
@@ -208,13 +208,11 @@ const BIRTH_FIELDS: [number, keyof Birth][] = [
   [BirthKey.DefaultLevel, 'defaultLevel'],
   [BirthKey.Units, 'units'],
   [BirthKey.Limits, 'limits'],
-  [BirthKey.Timetable, 'timetable'],
+  [BirthKey.Configuration, 'configuration'],
   [BirthKey.Presence, 'presence'],
   [BirthKey.Events, 'events'],
-  [BirthKey.Monitoring, 'monitoring'],
   [BirthKey.Groups, 'groups'],
   [BirthKey.Session, 'session'],
-  [BirthKey.Generations, 'generations'],
   [BirthKey.Fault, 'fault'],
 ];
 const REPORT_FIELDS: [number, keyof Report][] = [
@@ -346,11 +344,11 @@ export const decodeLink = decoder(Link, (value) => value);
 export const decodeAsk = decoder(uint32, (value) => value);
 
 /**
- * @param wrap gives the key of a group, in a command that carries keys
+ * @param wrap wraps the keys in a record of groups
  * @returns the command as CBOR with `number` in it.
  */
 export function encodeCommand(number: number, command: FieldCommand, wrap?: Wrap): Buffer {
-  const groups = wrap ? command.groups?.flatMap((group) => [group, ...wrap(group)]) : command.groups;
+  const groups = wrap && command.groups ? wrap(command.groups) : command.groups;
   const message = new Map<number, unknown>([
     [CommandKey.Number, number],
     [CommandKey.Kind, command.kind],
@@ -368,6 +366,8 @@ export function encodeCommand(number: number, command: FieldCommand, wrap?: Wrap
     [CommandKey.Counters, command.counters],
     [CommandKey.Groups, groups],
     [CommandKey.At, command.at === undefined ? undefined : Math.ceil(command.at / 100) % 600],
+    [CommandKey.Version, command.version],
+    [CommandKey.Check, command.check],
   ];
   for (const [key, value] of optional) if (value !== undefined) message.set(key, value);
   return codec.encode(message);

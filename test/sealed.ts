@@ -13,6 +13,7 @@ import * as iana from '@ldclabs/cose-ts/iana';
 import { Mac0Message } from '@ldclabs/cose-ts/mac0';
 import { Decoder } from 'cbor-x';
 import { ControllerKeys } from '../gateway/keys/controller-keys.ts';
+import { Configuration } from './configuration.ts';
 
 const TOPIC_ROOT = 'rvb1';
 const SESSION = 15;
@@ -108,6 +109,7 @@ export function wrapped(id: string, counter: number, group: number, key: Uint8Ar
 export class FieldEnd {
   /** By number. */
   readonly groups = new Map<number, Group>();
+  readonly configuration = new Configuration();
 
   constructor(
     readonly id: string,
@@ -130,15 +132,36 @@ export class FieldEnd {
     return { message, counter: iv.readUIntBE(0, 6) };
   }
 
-  /** Takes the groups of a command, whose keys it unwraps. @param items [number, generation, wrapped key, …] @returns their numbers */
-  join(items: readonly unknown[], counter: number): number[] {
+  /** @returns the record of groups with the keys as they are. @param counter of the message that it came with */
+  unwrap(record: Uint8Array, counter: number): Buffer {
+    const unwrapped = Buffer.from(record);
+    for (let at = 0; at < record.length; at += 35) {
+      const number = unwrapped.readUInt16BE(at);
+      wrapped(this.id, counter, number, unwrapped.subarray(at + 3, at + 35)).copy(unwrapped, at + 3);
+    }
+    return unwrapped;
+  }
+
+  /** Listens to these groups from now on. @param record with the keys as they are @returns their numbers */
+  join(record: Uint8Array): number[] {
     this.groups.clear();
-    for (let i = 0; i < items.length; i += 3) {
-      const [number, generation, key] = items.slice(i, i + 3) as [number, number, Uint8Array];
-      this.groups.set(number, { number, generation, key: wrapped(this.id, counter, number, key) });
+    const bytes = Buffer.from(record);
+    for (let at = 0; at < bytes.length; at += 35) {
+      const number = bytes.readUInt16BE(at);
+      this.groups.set(number, { number, generation: bytes[at + 2], key: bytes.subarray(at + 3, at + 35) });
     }
     return [...this.groups.keys()];
   }
+}
+
+/** @returns the record of groups as a controller keeps it; wrapped for one with a counter */
+export function recordOf(groups: readonly Group[], id?: string, counter = 0): Buffer {
+  return Buffer.concat(
+    groups.map(({ number, generation, key }) => {
+      const shown = id === undefined ? key : wrapped(id, counter, number, key);
+      return Buffer.concat([Buffer.of(number >> 8, number & 255, generation), shown]);
+    }),
+  );
 }
 
 /** The gateway's end, where a test plays it for one controller: learns the session from the birth. */

@@ -1,16 +1,15 @@
 /** Commands from the gateway: bytes in, an order to the controller and an ack out. */
 import type { Bytes } from '../../hal/hal.ts';
 import type { LampCommand } from '../control/command.ts';
-import { AckCode, CommandKey, CommandKind, Reason } from './messages.ts';
+import { AckCode, CommandKey, CommandKind, ConfigurationPart, GROUP, MOST_GROUPS, Reason } from './messages.ts';
 
 /** Longest reference that is kept, in bytes. */
 const REFERENCE = 64;
 /** s: about the year 2106, and 27 hours of ramp. */
 const LATEST = 4294967295;
 const LONGEST_RAMP = 1000000;
-/** Highest number of a sensor or a group, and groups of one controller. */
+/** Highest number of a sensor. */
 const SENSORS = 65535;
-const GROUPS = 8;
 
 /** Not an ack: the command is obeyed when the units have been read, and acknowledged then. */
 export const LATER = -1;
@@ -18,24 +17,28 @@ export const LATER = -1;
 /** An override as it arrived: what it leaves out is undefined, and no program or sensor asks for it. */
 export type Override = Omit<LampCommand, 'program' | 'sensor'>;
 
+/** A part of the configuration as a command carries it; null: the product's own; undefined: it stays as it is. */
+export type Part = Bytes | null | undefined;
+
 /** Who obeys. Each answers what became of it; nothing is half done. */
 export interface Orders {
   readonly arbiter: {
     override(command: Override): AckCode;
     resume(): AckCode;
   };
-  /** @param bytes as in link/timetable; empty: none from now on */
-  setTimetable(bytes: Bytes): AckCode;
+  /**
+   * Changes the configuration, all that is told of it or nothing.
+   * @param version of what results
+   * @param check value of what results
+   * @param level default level, %; null: the product's own; undefined: it stays as it is
+   * @param parts by `ConfigurationPart`; keys of groups are wrapped. The array is the callee's from now on
+   */
+  configure(version: number, check: number, level: number | null | undefined, parts: Part[]): AckCode;
   /** A CMS speaks in a sensor's name. @param until ms UTC; undefined: for an instant */
   command(sensor: number, level: number, until: number | undefined): AckCode;
-  setDefaultLevel(level: number): AckCode;
-  /** Obeys the commands of these groups from now on, and of no others. @param groups [number, generation, wrapped key, …] */
-  setGroups(groups: readonly (number | Bytes)[]): AckCode;
   /** Undefined: this product does not count or judge. */
   readonly instrument?:
     | {
-        /** @param bytes a `MonitoringKey` document; empty: the product's own from now on */
-        setMonitoring(bytes: Bytes): AckCode;
         /** @param counters [`Counter`, value, …] */
         setCounters(counters: readonly unknown[]): AckCode;
       }
@@ -69,39 +72,40 @@ export function obey(content: unknown, orders: Orders): Answer {
     answer.code = LATER;
     return answer;
   }
-  if (kind === CommandKind.Timetable) {
-    const bytes = message[CommandKey.Timetable];
-    if (bytes instanceof Uint8Array) answer.code = orders.setTimetable(bytes);
-    return answer;
-  }
-  if (kind === CommandKind.Monitoring || kind === CommandKind.Counters) {
-    const instrument = orders.instrument;
-    const bytes = message[CommandKey.Monitoring];
-    const counters = message[CommandKey.Counters];
-    const document = kind === CommandKind.Monitoring;
-    if (instrument && document && bytes instanceof Uint8Array) answer.code = instrument.setMonitoring(bytes);
-    if (instrument && !document && Array.isArray(counters)) answer.code = instrument.setCounters(counters);
-    return answer;
-  }
-  if (kind === CommandKind.Groups) {
-    const groups = message[CommandKey.Groups];
-    if (!Array.isArray(groups)) return answer;
-    let before = 0;
-    for (let i = 0; i < groups.length; i += 3) {
-      const group = groups[i];
-      const key = groups[i + 2];
-      if (!(group > before && group <= SENSORS && group === Math.floor(group))) return answer;
-      if (!((whole(groups[i + 1], 255, 1) as number) >= 0) || !(key instanceof Uint8Array) || key.length !== 32)
-        return answer;
-      before = group;
+  if (kind === CommandKind.Configuration) {
+    const version = whole(message[CommandKey.Version], LATEST, 1);
+    const check = whole(message[CommandKey.Check], LATEST, 1);
+    const level = message[CommandKey.Level];
+    const parts = [message[CommandKey.Timetable], message[CommandKey.Monitoring], message[CommandKey.Groups]] as Part[];
+    if (!version || version < 0 || check === undefined || check < 0) return answer;
+    if (level !== null && whole(level, 100, 1) === -1) return answer;
+    for (const part of parts) {
+      if (part !== undefined && part !== null && !(part instanceof Uint8Array)) return answer;
     }
-    answer.code = groups.length > 3 * GROUPS ? AckCode.TooLarge : orders.setGroups(groups);
+    const groups = parts[ConfigurationPart.Groups];
+    if (groups) {
+      let before = 0;
+      if (groups.length % GROUP > 0) return answer;
+      for (let at = 0; at < groups.length; at += GROUP) {
+        const group = groups[at] * 256 + groups[at + 1];
+        if (group <= before) return answer;
+        before = group;
+      }
+      answer.code = AckCode.TooLarge;
+      if (groups.length > MOST_GROUPS * GROUP) return answer;
+    }
+    answer.code = orders.configure(version, check, level as number | null | undefined, parts);
+    return answer;
+  }
+  if (kind === CommandKind.Counters) {
+    const instrument = orders.instrument;
+    const counters = message[CommandKey.Counters];
+    if (instrument && Array.isArray(counters)) answer.code = instrument.setCounters(counters);
     return answer;
   }
   const level = whole(message[CommandKey.Level], 100, 1);
   const expiration = whole(message[CommandKey.Expiration], LATEST, 1000);
   if (level === undefined || level < 0 || expiration === -1) return answer;
-  if (kind === CommandKind.DefaultLevel) answer.code = orders.setDefaultLevel(level);
   if (kind === CommandKind.Sensor) {
     const sensor = whole(message[CommandKey.Sensor], SENSORS, 1);
     if (sensor !== undefined && sensor > 0) answer.code = orders.command(sensor, level, expiration);

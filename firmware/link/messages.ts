@@ -68,20 +68,16 @@ export const enum BirthKey {
   Limits = 8,
   /** %: level without program, clock or link. */
   DefaultLevel = 9,
-  /** CRC-32 (IEEE 802.3) of the timetable in force; absent without one. */
-  Timetable = 10,
+  /** The configuration in force: [version, check value], see `ConfigurationItem`; absent: never given any. */
+  Configuration = 10,
   /** Number of presence inputs, 0 or 1. */
   Presence = 11,
   /** `EventCode`s that this product can tell, limits of `Limit` codes apart: those follow from its units. */
   Events = 12,
-  /** CRC-32 (IEEE 802.3) of the monitoring document in force; absent: never given. */
-  Monitoring = 13,
   /** Array of the group numbers whose commands it listens to; absent: this product knows no groups. */
   Groups = 14,
   /** 8 bytes, made anew at every boot. */
   Session = 15,
-  /** Array of the generations of the keys that it has for `Groups`, in their order. */
-  Generations = 16,
   /** What went wrong in this boot or, while nothing has, in the one before: [boot number, how often, the latest's text]; absent: nothing. */
   Fault = 17,
 }
@@ -290,7 +286,7 @@ export const enum CommandKey {
   Number = 0,
   /** `CommandKind` */
   Kind = 1,
-  /** %, of an override. */
+  /** %, of an override or a sensor; in a configuration the default level, null: the product's own. */
   Level = 2,
   /** s UTC; absent: now. */
   Start = 3,
@@ -302,38 +298,69 @@ export const enum CommandKey {
   RampFrom = 6,
   /** Text of at most 64 bytes (TALQ cmsRefId), echoed in reports. */
   Reference = 7,
-  /** The timetable, byte string; empty: none any more. */
+  /** Of a configuration, byte string: the timetable; empty: none; null: the product's own. */
   Timetable = 8,
   /** Number of the sensor that the CMS speaks for. */
   Sensor = 9,
-  /** The monitoring document, byte string: CBOR, see `MonitoringKey`; empty: the product's own. */
+  /** Of a configuration, byte string: the monitoring document, CBOR, see `MonitoringKey`; null: the product's own. */
   Monitoring = 10,
   /** Array [`Counter`, value, …]. */
   Counters = 11,
-  /** Array [group number, generation of its key, wrapped key of 32 bytes, …], numbers ascending, at most 8. */
+  /** Of a configuration, byte string: the record of groups, see `GROUP`, with wrapped keys; null: no groups. */
   Groups = 12,
   /** 0.1 s within the minute of UTC at which the command is to be obeyed, 5 s ahead at most; absent, passed or no clock: at once. */
   At = 13,
+  /** Of a configuration: its version, above that of all before. */
+  Version = 14,
+  /** Of a configuration: the check value of what results, see `ConfigurationItem`. */
+  Check = 15,
 }
 
 export const enum CommandKind {
   Override = 0,
   Resume = 1,
-  /** Stores a timetable, whole or not at all. */
-  Timetable = 2,
+  /** Changes the parts of the configuration that it carries, all of them or none. */
+  Configuration = 2,
   /** Level in a sensor's name, until Expiration or, without one, for an instant (TALQ ExternalControlEffect). */
   Sensor = 3,
-  /** Sets the level without program, clock or link: Level. */
-  DefaultLevel = 4,
-  /** Stores the monitoring document, whole or not at all. */
-  Monitoring = 5,
   /** Sets counters, after a lamp or a meter was replaced. */
-  Counters = 6,
-  /** Stores the groups whose commands it listens to, instead of those before, and subscribes to them before the ack. */
-  Groups = 7,
+  Counters = 4,
   /** Reads all units now, reports, and only then acknowledges. */
-  Read = 8,
+  Read = 5,
 }
+
+/** Parts of the configuration beside the default level. */
+export const enum ConfigurationPart {
+  Timetable = 0,
+  Monitoring = 1,
+  Groups = 2,
+  Count = 3,
+}
+
+/**
+ * Byte offsets in what the check value of a configuration is the CRC-32 (IEEE 802.3) of, big-endian. A part is told by its
+ * length and its own CRC-32, so that nobody needs them all at once to compare.
+ */
+export const enum ConfigurationItem {
+  /** u32 */
+  Version = 0,
+  /** % of the default level; `OWN_LEVEL` */
+  Level = 4,
+  /** By `ConfigurationPart`: length, u16, `OWN_PART` when it is absent; CRC-32, u32, 0 when it is absent. */
+  Parts = 5,
+  PartSize = 6,
+  Size = 23,
+}
+/** The product's own: its default level; a part that is absent. */
+export const OWN_LEVEL = 255;
+export const OWN_PART = 65535;
+
+/** Bytes of a group in the record of groups: number, u16, ascending; generation of its key, u8; key of 32 bytes. */
+export const GROUP = 35;
+/** Groups of one controller. */
+export const MOST_GROUPS = 8;
+/** Bytes of all parts together: the largest timetable, all groups, and 460 for the monitoring document. */
+export const LONGEST_CONFIGURATION = 3300;
 
 /** What a controller keeps until the gateway has it; a record's number counts records of its kind in its epoch. */
 export const enum RecordKind {
@@ -387,6 +414,8 @@ export const enum AckCode {
   NoClock = 3,
   /** More than the controller holds; what it had stays in force. */
   TooLarge = 4,
+  /** A configuration that would not become what was told, or an older one: the controller has another than its sender thinks. */
+  Drift = 5,
 }
 
 /** Keys of the time map. Two integers, because CBOR libraries differ on 64-bit integers. */

@@ -3,8 +3,8 @@ import type { Bytes, Hal } from '../../hal/hal.ts';
 import type { Board } from '../board.ts';
 import type { LampCommand } from '../control/command.ts';
 import type { CborWriter } from '../protocols/cbor.ts';
-import { BirthKey, ControlType, PROTOCOL_VERSION, ReportKey, ResetCode } from './messages.ts';
-import { GROUP } from './seal.ts';
+import type { Part } from './commands.ts';
+import { BirthKey, ControlType, GROUP, PROTOCOL_VERSION, ReportKey, ResetCode } from './messages.ts';
 import { NONE } from './timetable.ts';
 
 /** What a report tells of the lamp. */
@@ -36,10 +36,10 @@ export interface Readings {
 export interface Remembered {
   /** % */
   defaultLevel(): number;
-  /** Check value of the timetable that was given; undefined: never given. */
-  check(): number | undefined;
-  /** The monitoring document; undefined: never given. */
-  monitoring(): Bytes | undefined;
+  /** Version of the configuration in force; 0: never given any. */
+  readonly version: number;
+  /** Its check value, see `Settings.check`. */
+  check(version: number, level: undefined, parts: Part[]): number;
   /** The record of groups whose commands are obeyed: `GROUP` bytes each, its number and the generation of its key first. */
   groups(): Bytes;
 }
@@ -84,34 +84,31 @@ export function birthHead(writer: CborWriter, hal: Hal, board: Board, boot: numb
 export function birth(
   writer: CborWriter,
   head: Bytes,
-  hal: Pick<Hal, 'crc32'>,
   kept: Remembered,
   presence: number | undefined,
   session: Bytes,
   faults: readonly (number | string)[] | undefined,
 ): Bytes | undefined {
-  const document = kept.monitoring();
-  const check = kept.check();
+  const version = kept.version;
   const inputs = presence === undefined ? undefined : 1;
-  writer.map(14 + (check === undefined ? 0 : 1) + (inputs || 0) + (document ? 1 : 0) + (faults ? 1 : 0));
+  writer.map(13 + (version ? 1 : 0) + (inputs || 0) + (faults ? 1 : 0));
   writer.raw(head);
-  writer.pairs(BirthKey.DefaultLevel, [kept.defaultLevel(), check, inputs]);
-  writer.pairs(BirthKey.Monitoring, [document && hal.crc32(document)]);
+  writer.pairs(BirthKey.DefaultLevel, [kept.defaultLevel()]);
+  if (version) {
+    writer.number(BirthKey.Configuration);
+    writer.array(2);
+    writer.number(version);
+    writer.number(kept.check(version, undefined, []));
+  }
+  writer.pairs(BirthKey.Presence, [inputs]);
   const groups = kept.groups();
   const numbers: number[] = [];
-  const generations: number[] = [];
-  for (let at = 0; at < groups.length; at += GROUP) {
-    numbers.push(groups[at] * 256 + groups[at + 1]);
-    generations.push(groups[at + 2]);
-  }
+  for (let at = 0; at < groups.length; at += GROUP) numbers.push(groups[at] * 256 + groups[at + 1]);
   writer.number(BirthKey.Groups);
   writer.array(numbers.length);
   writeItems(writer, numbers);
   writer.number(BirthKey.Session);
   writer.bytes(session);
-  writer.number(BirthKey.Generations);
-  writer.array(numbers.length);
-  writeItems(writer, generations);
   if (faults) {
     writer.number(BirthKey.Fault);
     writer.array(3);

@@ -5,12 +5,11 @@
  */
 import type { Bytes, Hal } from '../../hal/hal.ts';
 import { writeText } from '../protocols/text.ts';
-import { COMMAND_GROUP_ROOT, Leaf } from './messages.ts';
+import { COMMAND_GROUP_ROOT, GROUP, Leaf } from './messages.ts';
 
-/** Bytes of a key, of a session, and of one group in the record of groups: number, generation, key. */
+/** Bytes of a key, and of a session. */
 const KEY = 32;
 const SESSION = 8;
-export const GROUP = 35;
 /** ms by which the instant at which a message was issued may differ from the controller's clock. */
 const STALE = 300000;
 
@@ -112,26 +111,21 @@ export class Seal {
 
   /**
    * Unwraps the keys of a command that was opened last.
-   * @param items [number, generation, wrapped key, …]
-   * @returns the record of these groups
+   * @param wrapped record of groups, as it came
+   * @returns the record with the keys as they are
    */
-  unwrap(items: readonly (number | Bytes)[]): Bytes {
-    const record = new Uint8Array((items.length / 3) * GROUP);
+  unwrap(wrapped: Bytes): Bytes {
+    const record = new Uint8Array(wrapped);
     const issued = this._heard[Leaf.Command];
     // "group", when the command was issued, and the group's number.
     const data = new Uint8Array([0x67, 0x72, 0x6f, 0x75, 0x70, 0, 0, 0, 0, 0, 0, 0, 0]);
     const view = new DataView(data.buffer);
     view.setUint16(5, issued / 4294967296);
     view.setUint32(7, issued % 4294967296);
-    for (let i = 0, at = 0; i < items.length; i += 3, at += GROUP) {
-      const number = items[i] as number;
-      view.setUint16(11, number);
-      record.set([number >> 8, number, items[i + 1] as number], at);
-      const mask = new Uint32Array(this._hal.mac(this._key, [data]).buffer);
-      const key = new Uint8Array(items[i + 2] as Bytes);
-      const words = new Uint32Array(key.buffer);
-      for (let word = 0; word < 8; word++) words[word] ^= mask[word];
-      record.set(key, at + 3);
+    for (let at = 0; at < record.length; at += GROUP) {
+      data.set(record.subarray(at, at + 2), 11);
+      const mask = this._hal.mac(this._key, [data]);
+      for (let i = 0; i < KEY; i++) record[at + 3 + i] ^= mask[i];
     }
     return record;
   }

@@ -14,6 +14,7 @@ import {
   COMMAND_GROUP_ROOT,
   CommandKey,
   CommandKind,
+  GROUP,
   GROUP_ROOT,
   Leaf,
   Quantity,
@@ -29,7 +30,7 @@ import {
   type Remembered,
   report,
 } from './reports.ts';
-import { GROUP, Seal } from './seal.ts';
+import { Seal } from './seal.ts';
 import type { Teller } from './teller.ts';
 import { Timekeeper } from './timekeeper.ts';
 import { Uplink } from './uplink.ts';
@@ -328,6 +329,8 @@ export class Session {
       return;
     }
     if (answer.code === AckCode.NoClock) this.keeper.begin();
+    // The birth tells which configuration it has, and so what the gateway has to send.
+    if (answer.code === AckCode.Drift) this.greet();
     this._answers.push(number, answer.code);
     owner.arbiter.wake();
     this.touch();
@@ -362,7 +365,7 @@ export class Session {
       this._unborn = 0;
       this.post(
         Leaf.Birth,
-        birth(writer, this._head, this._hal, owner.settings, owner.presence, this.seal.session, owner.faults),
+        birth(writer, this._head, owner.settings, owner.presence, this.seal.session, owner.faults),
         true,
       );
       this.post(Leaf.Link, new Uint8Array([1]), true);

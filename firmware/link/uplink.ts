@@ -123,7 +123,7 @@ export class Uplink implements StreamOptions {
   private _heard = Heard.Nothing;
   /** Connected and subscribed. */
   online = false;
-  /** Messages received that were longer than 2688 bytes, topic included: acknowledged and dropped. */
+  /** Messages received that were longer than 3424 bytes, topic included: acknowledged and dropped. */
   oversize = 0;
   private _state = State.Waiting;
   private _writable = 0;

@@ -173,10 +173,10 @@ export const enum Found {
 /** Largest remaining length has four bytes. Source: MQTT 3.1.1 §2.2.3. */
 const LAST_SCALE = 2097152;
 
-/** Bytes of a body that are kept: the largest timetable, its topic, and what a command has beside it. */
-export const LONGEST_BODY = 2688;
+/** Bytes of a body that are kept: the largest configuration, its topic, and what a command has beside it. */
+export const LONGEST_BODY = 3424;
 
-/** Finds packets in a stream, one at a time. Memory is bounded: of a body only the first 2688 bytes are kept. */
+/** Finds packets in a stream, one at a time. Memory is bounded: of a body only the first 3424 bytes are kept. */
 export class PacketReader {
   /** Where `next` goes on in the chunk; the caller sets it to 0 for a new one. */
   at = 0;

@@ -1,6 +1,7 @@
 /** The keys of groups, which all controllers of a group have: they seal the commands that go to it. */
 
 import { createHmac, randomBytes, randomInt } from 'node:crypto';
+import { GROUP } from '../../firmware/link/messages.ts';
 import type { Log } from '../log.ts';
 import type { Store } from '../store/store.ts';
 import { KEY_LENGTH } from './controller-keys.ts';
@@ -51,19 +52,40 @@ export class GroupKeys {
     return made;
   }
 
-  /**
-   * @param secret the controller's key
-   * @param counter of the message that carries it
-   * @returns generation, and the key as that controller alone can read it
-   */
-  wrap(secret: Uint8Array, counter: number, group: number): [generation: number, key: Uint8Array] {
-    const { generation, key } = this.of(group);
-    const data = Buffer.alloc(17);
-    data.write('group');
-    data.writeUIntBE(counter, 5, 6);
-    data.writeUInt16BE(group, 11);
-    data.writeUInt32BE(1, 13);
-    const mask = createHmac('sha256', secret).update(data).digest();
-    return [generation, key.map((byte, i) => byte ^ mask[i])];
+  /** @param groups numbers, ascending. @returns the record of these groups, as controllers keep it: see `GROUP` */
+  record(groups: readonly number[]): Uint8Array {
+    return Buffer.concat(
+      groups.map((group) => {
+        const { generation, key } = this.of(group);
+        return Buffer.concat([Buffer.of(group >> 8, group & 255, generation), key]);
+      }),
+    );
   }
+}
+
+/** @returns the numbers in a record of groups */
+export function numbersIn(record: Uint8Array): number[] {
+  const numbers: number[] = [];
+  for (let at = 0; at < record.length; at += GROUP) numbers.push(record[at] * 256 + record[at + 1]);
+  return numbers;
+}
+
+/**
+ * @param secret the controller's key
+ * @param counter of the message that carries it
+ * @returns the record of groups, its keys as that controller alone can read them
+ */
+export function wrapKeys(secret: Uint8Array, counter: number, record: Uint8Array): Uint8Array {
+  const wrapped = Buffer.from(record);
+  const data = Buffer.alloc(17);
+  data.write('group');
+  data.writeUIntBE(counter, 5, 6);
+  data.writeUInt32BE(1, 13);
+  for (let at = 0; at < wrapped.length; at += GROUP) {
+    wrapped.copy(data, 11, at, at + 2);
+    const mask = createHmac('sha256', secret).update(data).digest();
+    const key = at + GROUP - KEY_LENGTH;
+    for (let i = 0; i < KEY_LENGTH; i++) wrapped[key + i] ^= mask[i];
+  }
+  return wrapped;
 }

@@ -12,7 +12,7 @@ const TRANSACTIONS = [0.001, 0.005, 0.02, 0.1, 0.5, 2, 10];
 const LOOK = 20;
 /** Leaves that controllers send to; a topic of another kind is 'other'. */
 const LEAVES: readonly string[] = [Leaf.Birth, Leaf.Link, Leaf.Report, Leaf.Ack, Leaf.Event, Leaf.Log, Leaf.Ask];
-const OUTCOMES: Outcome[] = ['done', 'refused', 'tooLarge', 'expired', 'superseded'];
+const OUTCOMES: Outcome[] = ['done', 'refused', 'tooLarge', 'expired', 'superseded', 'drift'];
 
 /** What the numbers are read from, while this gateway leads. */
 export interface Subject {

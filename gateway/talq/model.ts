@@ -405,7 +405,7 @@ export class Model {
   exampleOf(className: string): Birth | undefined {
     const birth = this.devices().find((device) => device.className === className)?.controller?.birth;
     // What that controller was told is not what this one knows.
-    return birth && { ...birth, timetable: undefined, monitoring: undefined };
+    return birth && { ...birth, configuration: undefined };
   }
 
   /** Creates a device before its controller comes. @param id of the controller, or a nameless one */

@@ -1,19 +1,12 @@
 /**
- * Keeps every controller's monitoring document right: compiles what its lamp's type and the thresholds of the CMS say,
- * sends what differs from what the controller judges by, and looks again when a birth says otherwise.
+ * Says which monitoring document each controller should have: compiles what its lamp's type and the thresholds of the CMS
+ * say.
  */
 
-import { CommandKind } from '../../firmware/link/messages.ts';
+import type { Configurations } from '../configurations.ts';
 import type { Controller, Fleet, Outcome } from '../fleet.ts';
 import type { Log } from '../log.ts';
-import {
-  checkOf,
-  compileMonitoring,
-  type Limit,
-  limitsOfLamp,
-  MOST_LIMITS,
-  type MonitoredLamp,
-} from '../monitoring.ts';
+import { compileMonitoring, type Limit, limitsOfLamp, MOST_LIMITS, type MonitoredLamp } from '../monitoring.ts';
 import { deviceReference, refusal } from './errors.ts';
 import type { DeviceView, Model } from './model.ts';
 import { type Threshold, thresholdsOf } from './notices.ts';
@@ -28,15 +21,13 @@ const LAMP_TYPES = ['lampTypeId', 'luminaireTypeAddress'];
 export class Monitors {
   /** What the lamp of a device is by its type; undefined: nobody has said. */
   lampOf: (device: DeviceView) => MonitoredLamp | undefined = () => undefined;
-  private readonly sending = new Map<string, { check: number; outcome: Promise<Outcome> }>();
-  /** Check value of what each controller judges by; undefined: it was never given any. */
-  private readonly inForce = new Map<string, number | undefined>();
-  /** Of what each controller would not take. */
-  private readonly refused = new Map<string, number>();
+  /** What each controller would not take. */
+  private readonly refused = new Map<string, Uint8Array>();
 
   constructor(
     private readonly model: Model,
     private readonly fleet: Fleet,
+    private readonly configurations: Configurations,
     private readonly log: Log,
   ) {
     fleet.onChange((controller, change) => {
@@ -75,35 +66,25 @@ export class Monitors {
   }
 
   /** Brings a controller up to date; the promise may take as long as the controller is away. */
-  bring(id: string): Promise<Outcome> {
+  async bring(id: string): Promise<Outcome> {
     const document = this.wanted(id);
-    if (document === undefined) return Promise.resolve('done');
-    const check = checkOf(document);
-    const sending = this.sending.get(id);
-    if (sending?.check === check) return sending.outcome;
-    const inForce = this.inForce.get(id);
-    // One that was never told anything goes on by its own.
-    if (!sending && (inForce === check || (check === 0 && inForce === undefined))) return Promise.resolve('done');
-    if (this.refused.get(id) === check) return Promise.resolve('refused');
-    const entry = { check, outcome: this.fleet.submit(id, { kind: CommandKind.Monitoring, monitoring: document }) };
-    this.sending.set(id, entry);
-    void entry.outcome.then((outcome) => {
-      if (this.sending.get(id) === entry) this.sending.delete(id);
-      if (outcome === 'done') this.inForce.set(id, check);
-      if (outcome === 'done' || outcome === 'superseded') return;
-      this.refused.set(id, check);
+    const outcome = await this.configurations.want(id, 'monitoring', document?.length ? document : undefined);
+    if (document === undefined) return 'done';
+    const refused = this.refused.get(id);
+    if (outcome === 'done') this.refused.delete(id);
+    if (outcome === 'done' || outcome === 'superseded') return outcome;
+    if (refused === undefined || Buffer.compare(refused, document) !== 0) {
+      this.refused.set(id, document);
       this.log(`${id} did not take its monitoring document of ${document.length} bytes: ${outcome}`, 'warning');
-    });
-    return entry.outcome;
+    }
+    return outcome;
   }
 
   bringAll(): void {
     for (const id of this.fleet.controllers.keys()) void this.bring(id);
   }
 
-  private born({ id, birth }: Controller): void {
-    this.inForce.set(id, birth.monitoring);
-    this.refused.delete(id);
+  private born({ id }: Controller): void {
     // After the model has registered it.
     queueMicrotask(() => void this.bring(id));
   }

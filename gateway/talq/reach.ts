@@ -5,7 +5,7 @@
  * another one at once.
  */
 
-import { CommandKind } from '../../firmware/link/messages.ts';
+import type { Configurations } from '../configurations.ts';
 import type { Controller, Fleet } from '../fleet.ts';
 import type { GroupKeys } from '../keys/group-keys.ts';
 import type { Log } from '../log.ts';
@@ -32,9 +32,8 @@ export class Reach {
   private readonly held = new Map<string, readonly number[]>();
   /** What each controller should listen to. */
   private wanted = new Map<string, number[]>();
-  private readonly sending = new Map<string, readonly number[]>();
-  /** Generations of the keys that each controller has, in the order of its groups. */
-  private readonly generations = new Map<string, readonly number[]>();
+  /** What each controller is being told. */
+  private readonly sending = new Map<string, Uint8Array>();
   private due = false;
   // Not from 1: a controller that comes from another gateway may still listen to that one's numbers.
   private last = Math.floor(Math.random() * HIGHEST);
@@ -43,6 +42,7 @@ export class Reach {
     private readonly model: Model,
     private readonly groups: Groups,
     private readonly fleet: Fleet,
+    private readonly configurations: Configurations,
     private readonly keys: GroupKeys,
     private readonly store: Store,
     private readonly log: Log,
@@ -59,7 +59,7 @@ export class Reach {
     this.fleet.onRoster(() => this.soon());
     this.fleet.onChange((controller, change) => {
       if (change === 'birth') this.born(controller);
-      if (change === 'birth' || change === 'link') this.bring(controller);
+      if (change === 'birth') this.bring(controller);
     });
   }
 
@@ -87,7 +87,6 @@ export class Reach {
 
   /** It says what it listens to; others may have told it. */
   private born({ id, birth }: Controller): void {
-    this.generations.set(id, birth.generations ?? []);
     const strange = birth.groups?.filter((number) => !this.held.get(id)?.includes(number)) ?? [];
     if (strange.length === 0) return;
     this.hold(id, [...(this.held.get(id) ?? []), ...strange]);
@@ -149,29 +148,31 @@ export class Reach {
     return this.last;
   }
 
-  /** Tells a controller its groups, if it listens to others. */
-  private bring({ id, online, groups }: Controller): void {
-    if (!online || !groups) return;
+  /** Says which groups a controller should listen to, and with which keys. */
+  private bring({ id, groups }: Controller): void {
+    if (!groups) {
+      void this.configurations.want(id, 'groups', undefined);
+      return;
+    }
     const wanted = this.wanted.get(id) ?? [];
-    const generations = wanted.map((group) => this.keys.of(group).generation);
+    const record = this.keys.record(wanted);
     const sending = this.sending.get(id);
-    if (same(sending ?? groups, wanted) && (sending || same(this.generations.get(id) ?? [], generations))) return;
-    this.hold(id, [...(this.held.get(id) ?? []), ...groups, ...wanted]);
-    this.saveHeld(id);
-    this.sending.set(id, wanted);
-    void this.fleet.submit(id, { kind: CommandKind.Groups, groups: wanted }).then((outcome) => {
-      if (this.sending.get(id) === wanted) this.sending.delete(id);
+    if (sending && Buffer.compare(sending, record) === 0) return;
+    if (!same(groups, wanted)) {
+      this.hold(id, [...(this.held.get(id) ?? []), ...groups, ...wanted]);
+      this.saveHeld(id);
+    }
+    this.sending.set(id, record);
+    void this.configurations.want(id, 'groups', wanted.length > 0 ? record : undefined).then((outcome) => {
+      if (this.sending.get(id) === record) this.sending.delete(id);
       if (outcome === 'superseded') return;
       if (outcome !== 'done') {
         this.log(`${id} did not take its ${wanted.length} groups: ${outcome}`, 'warning');
         return;
       }
+      if (same(this.held.get(id) ?? [], wanted)) return;
       this.hold(id, wanted);
       this.saveHeld(id);
-      this.generations.set(id, generations);
-      // Meanwhile a key may have been renewed.
-      const controller = this.fleet.controllers.get(id);
-      if (controller) this.bring(controller);
     });
   }
 

@@ -1,15 +1,15 @@
 /**
- * Keeps every controller's timetable right, and its default level: compiles its calendar, sends what differs from what it
- * runs, and looks again whenever something that the timetable depends on has changed, or a birth says otherwise.
+ * Says which timetable and which default level each controller should have: compiles its calendar, and looks again whenever
+ * something that the timetable depends on has changed.
  */
 
-import { CommandKind } from '../../firmware/link/messages.ts';
 import type { Clock } from '../clock.ts';
+import type { Configurations } from '../configurations.ts';
 import type { Controller, Fleet, Outcome } from '../fleet.ts';
 import type { Log } from '../log.ts';
 import type { Calendar, ControlProgram } from './control-objects.ts';
 import { deviceReference, refusal } from './errors.ts';
-import { LIGHT, PRESENCE } from './functions.ts';
+import { LAMP, LIGHT, PRESENCE } from './functions.ts';
 import type { Lamps, Library } from './library.ts';
 import { referenceTo, sensorsIn, toRefusal } from './library.ts';
 import type { DeviceView, Model } from './model.ts';
@@ -39,6 +39,7 @@ export class Timetables implements Lamps {
     private readonly model: Model,
     private readonly library: Library,
     private readonly fleet: Fleet,
+    private readonly configurations: Configurations,
     private readonly clock: Clock,
     private readonly dayOffset: number,
     private readonly log: Log,
@@ -46,6 +47,7 @@ export class Timetables implements Lamps {
     fleet.onChange((controller, change) => {
       if (change === 'birth') this.born(controller);
     });
+    configurations.lost = (id) => void model.setInForce(id, { programs: [] });
     this.look();
   }
 
@@ -54,14 +56,10 @@ export class Timetables implements Lamps {
    * @returns 'done' when it runs what it should; 'tooLarge' or 'refused' when it cannot follow its calendar
    */
   bring(id: string): Promise<Outcome> {
+    this.bringLevel(id);
     const wanted = this.wanted(id);
     const sending = this.sending.get(id);
     if (sending && Buffer.compare(sending.wanted.bytes, wanted.bytes) === 0) return sending.outcome;
-    if (!sending && this.runs(id, wanted)) {
-      // After a restart without a store, the names of the programs are known again.
-      if (wanted.crc !== 0) void this.model.setInForce(id, { crc: wanted.crc, programs: wanted.programs });
-      return Promise.resolve(wanted.outcome);
-    }
     const entry = { wanted, outcome: Promise.resolve<Outcome>('done') };
     this.sending.set(id, entry);
     entry.outcome = this.send(id, wanted, () => {
@@ -74,14 +72,24 @@ export class Timetables implements Lamps {
   setLevel(id: string, level: number): Promise<Outcome> {
     const sending = this.levels.get(id);
     if (sending?.level === level) return sending.outcome;
-    const outcome = this.fleet.submit(id, { kind: CommandKind.DefaultLevel, level });
+    const outcome = this.configurations.want(id, 'level', level, true);
     const entry = { level, outcome };
     this.levels.set(id, entry);
     void outcome.then((end) => {
-      if (end !== 'done' && end !== 'superseded') this.log(`${id} did not take its default level: ${end}`, 'warning');
       if (this.levels.get(id) === entry) this.levels.delete(id);
+      if (end === 'done' || end === 'superseded') return;
+      this.log(`${id} did not take its default level: ${end}`, 'warning');
+      this.bringLevel(id);
     });
     return outcome;
+  }
+
+  /** What a CMS has written, or is writing; else the product's own. */
+  private bringLevel(id: string): void {
+    if (this.levels.has(id)) return;
+    const device = this.model.byId(id);
+    const written = device && this.model.isWritten(device, LAMP, 'defaultLightState');
+    void this.configurations.want(id, 'level', written ? this.model.defaultLevel(device) : undefined);
   }
 
   bringAll(): void {
@@ -153,18 +161,13 @@ export class Timetables implements Lamps {
     return { assigned, calendar, programs: this.library.of(assigned.owner, 'programs') };
   }
 
-  /** A birth: what does the controller run? Looked at after the fleet has dealt with it. */
-  private born({ id, birth }: Controller): void {
-    const known = this.model.inForce(id);
-    if (known.crc !== birth.timetable) void this.model.setInForce(id, { crc: birth.timetable, programs: [] });
+  /** A birth: it may be another product. Looked at after the fleet has dealt with it. */
+  private born({ id }: Controller): void {
     if (this.births.has(id)) return;
     this.births.add(id);
     queueMicrotask(() => {
       this.births.delete(id);
       void this.bring(id);
-      const device = this.model.byId(id);
-      const level = device && this.model.defaultLevel(device);
-      if (level !== undefined && level !== birth.defaultLevel) void this.setLevel(id, level);
     });
   }
 
@@ -173,12 +176,6 @@ export class Timetables implements Lamps {
       this.bringAll();
       this.look();
     });
-  }
-
-  private runs(id: string, { crc }: Wanted): boolean {
-    const inForce = this.model.inForce(id).crc;
-    // A controller that was never told anything is left to its own board's timetable.
-    return inForce === crc || (crc === 0 && inForce === undefined && !this.model.wasAssigned(id));
   }
 
   private wanted(id: string): Wanted {
@@ -225,10 +222,12 @@ export class Timetables implements Lamps {
   }
 
   private async send(id: string, wanted: Wanted, ended: () => void): Promise<Outcome> {
-    const outcome = await this.fleet.submit(id, { kind: CommandKind.Timetable, timetable: wanted.bytes });
+    // A controller that was never told anything is left to its own board's timetable.
+    const own = wanted.crc === 0 && this.model.inForce(id).crc === undefined && !this.model.wasAssigned(id);
+    const outcome = await this.configurations.want(id, 'timetable', own ? undefined : wanted.bytes);
     ended();
     if (outcome === 'done') {
-      await this.model.setInForce(id, { crc: wanted.crc, programs: wanted.programs });
+      await this.model.setInForce(id, { ...(own ? {} : { crc: wanted.crc }), programs: wanted.programs });
       return wanted.outcome;
     }
     if (outcome === 'superseded') return outcome;

@@ -195,14 +195,14 @@ describe('whoever has the broker, at the gateway', () => {
     const { seals, groups, published } = bench;
     for (const id of ['a', 'b']) {
       bench.seals.receive(TOPIC(Leaf.Birth, id), born(7, id), false);
-      seals.publish(TOPIC(Leaf.Command, id), (wrap) => encode(new Map([[12, [300, ...wrap(300)]]])), 1);
+      seals.publish(TOPIC(Leaf.Command, id), (wrap) => encode(new Map([[12, wrap(groups.record([300]))]])), 1);
     }
     const { key, generation } = groups.of(300);
     const found = published.map(([topic, envelope], i) => {
       assert.ok(!envelope.includes(Buffer.from(key)), 'never in clear');
       const end = new FieldEnd(['a', 'b'][i], session(7));
       const { message: opened, counter } = end.open(topic, envelope);
-      end.join((decoder.decode(opened) as Map<number, unknown[]>).get(12) ?? [], counter);
+      end.join(end.unwrap((decoder.decode(opened) as Map<number, Uint8Array>).get(12) ?? Buffer.alloc(0), counter));
       return end;
     });
     for (const end of found) assert.deepEqual(Buffer.from(end.groups.get(300)?.key ?? []), Buffer.from(key));

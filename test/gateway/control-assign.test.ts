@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import { AckCode, CommandKind } from '../../firmware/link/messages.ts';
+import { AckCode, BirthKey, CommandKind } from '../../firmware/link/messages.ts';
 import {
   assignment,
   calendar,
   checkOf,
+  hasSwitchPoints,
   level,
   levels,
   MADRID,
@@ -138,10 +139,11 @@ describe('TALQ assign commands', () => {
   it('92 sets the default level to 40 %, keeps it, and tells it again to a controller that forgot it', async () => {
     const path = 'lampActuator1/defaultLightState';
     assert.equal((await patch(path, 'AttributeLevelState', level(40))).status, 200);
-    assert.deepEqual([...controller.commands[0]].slice(1), [
-      [1, CommandKind.DefaultLevel],
+    assert.deepEqual([...controller.commands[0]].slice(1, 3), [
+      [1, CommandKind.Configuration],
       [2, 40],
     ]);
+    assert.deepEqual([...controller.commands[0].keys()], [0, 1, 2, 14, 15], 'the level alone travels');
     assert.equal((await read(path)).value.value, 40);
     assert.equal((await patch(path, 'AttributeLevelState', level(40))).status, 200);
     assert.equal(controller.commands.length, 1);
@@ -157,7 +159,9 @@ describe('TALQ assign commands', () => {
     assert.equal((await read(path)).value.value, 40);
     controller.answer = () => AckCode.Done;
     await controller.greet(birth({ 3: 8, 9: 40 }), report({ 7: 8 }));
-    await controller.greet(birth({ 3: 9, 9: 100 }), report({ 7: 9 }));
+    assert.equal(controller.commands.length, 2);
+    Object.assign(controller.end.configuration, { version: 0, content: {} });
+    await controller.greet(birth({ 3: 9 }), report({ 7: 9 }));
     await controller.until(() => controller.commands.length === 3);
     assert.equal(controller.commands[2].get(2), 40);
   });
@@ -266,39 +270,43 @@ describe('TALQ assign commands', () => {
     await controller.until(() => controller.commands.length >= 5);
     assert.deepEqual(
       controller.commands.slice(3, 5).map((one) => one.get(1)),
-      [CommandKind.Override, CommandKind.Timetable],
+      [CommandKind.Override, CommandKind.Configuration],
     );
     assert.deepEqual(levels(timetables(controller)[2], '2026-05-05T21:00'), [20]);
   });
 
   describe('when a controller is born again', () => {
-    const bornWith = (value: number | undefined, boot: number) =>
-      controller.greet(birth({ 3: boot, 10: value }), report({ 7: boot }));
+    const bornWith = (more: Record<number, unknown>, boot: number) =>
+      controller.greet(birth({ 3: boot, ...more }), report({ 7: boot }));
     beforeEach(() => assign(assignment('a', lamp)));
     const quiet = async () => {
       const before = controller.commands.length;
       await rig.call('POST', '/override-commands', { body: { addresses: to(lamp) } });
       assert.equal(controller.commands.length, before + 1);
     };
+    /** A configuration of another gateway. */
+    const strange = { [BirthKey.Configuration]: [12345, 54321] };
 
-    it('sends nothing to one that runs its timetable', async () => {
-      await bornWith(checkOf(timetables(controller)[0]), 8);
+    it('sends nothing to one that has its timetable', async () => {
+      await bornWith({}, 8);
       await quiet();
     });
 
-    it('sends the timetable to one that has another one, none, or was never given any', async () => {
-      for (const [i, other] of [12345, 0, undefined].entries()) {
-        await bornWith(other, 8 + i);
-        assert.deepEqual(await timetable(controller, 2 + i), timetables(controller)[0]);
-      }
+    it('sends the timetable to one that has another one, or was never given any', async () => {
+      await bornWith(strange, 8);
+      assert.deepEqual(await timetable(controller, 2), timetables(controller)[0]);
+      controller.end.configuration.version = 0;
+      controller.end.configuration.content = {};
+      await bornWith({}, 9);
+      assert.deepEqual(await timetable(controller, 3), timetables(controller)[0]);
       await quiet();
     });
 
-    it('sends an empty one to a lamp without a calendar that runs one', async () => {
+    it('sends an empty one to a lamp without a calendar that has something else', async () => {
       await assign(assignment('', lamp));
-      await bornWith(0, 8);
+      await bornWith({}, 8);
       await quiet();
-      await bornWith(12345, 9);
+      await bornWith(strange, 9);
       assert.equal((await timetable(controller, 3)).length, 0);
     });
 
@@ -336,7 +344,7 @@ describe('TALQ assign commands', () => {
     it('114 raises invalidCalendar when the controller says TooLarge, and gives the lamp its default level', async () => {
       assert.equal(await invalid(), false);
       await assign(assignment('a', lamp));
-      controller.answer = (command) => ((command.get(8) as Uint8Array).length > 0 ? AckCode.TooLarge : AckCode.Done);
+      controller.answer = (command) => (hasSwitchPoints(command) ? AckCode.TooLarge : AckCode.Done);
       assert.equal((await assign(assignment('b', lamp))).status, 202);
       assert.equal((await timetable(controller, 3)).length, 0);
       assert.deepEqual(await read('lampActuator1/invalidCalendar'), {
@@ -360,10 +368,10 @@ describe('TALQ assign commands', () => {
     it('114 gives the default level to a lamp whose new firmware holds less, and the calendar when it holds it again', async () => {
       await assign(assignment('a', lamp));
       const first = checkOf(timetables(controller)[0]);
-      await controller.greet(birth({ 3: 8, 8: [10, 32, 16, 16], 10: first }), report({ 7: 8 }));
+      await controller.greet(birth({ 3: 8, 8: [10, 32, 16, 16] }), report({ 7: 8 }));
       assert.equal((await timetable(controller, 2)).length, 0);
       assert.equal(await invalid(), true);
-      await controller.greet(birth({ 3: 9, 8: [4000, 32, 16, 16], 10: 0 }), report({ 7: 9 }));
+      await controller.greet(birth({ 3: 9, 8: [4000, 32, 16, 16] }), report({ 7: 9 }));
       assert.equal(checkOf(await timetable(controller, 3)), first);
       assert.equal(await invalid(), false);
     });
@@ -416,7 +424,7 @@ describe('assign commands that end late', () => {
 
   it('91 tells the CMS by PATCH of the lamp that follows, not of the one that said TooLarge', async () => {
     good.answer = () => undefined;
-    bad.answer = (command) => ((command.get(8) as Uint8Array).length > 0 ? AckCode.TooLarge : AckCode.Done);
+    bad.answer = (command) => (hasSwitchPoints(command) ? AckCode.TooLarge : AckCode.Done);
     const before = cms.received.length;
     const talqRequestId = await assignBoth();
     good.answer = () => AckCode.Done;

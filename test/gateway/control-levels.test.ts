@@ -342,12 +342,7 @@ describe('sensors and feedback', () => {
     assert.equal((await rig.advance(answer)).status, 202);
     rig.now += 20000;
     rig.gateway.tick();
-    const check = Buffer.from(timetables(other)[0]);
-    const back = await rig.join(
-      'PAR-0002',
-      birth({ 3: 8, 10: check.readUInt32BE(check.length - 4) }),
-      report({ 7: 8 }),
-    );
+    const back = await rig.join('PAR-0002', birth({ 3: 8 }), report({ 7: 8 }), other.end);
     await rig.call('POST', '/override-commands', { body: { addresses: to(lamps[1]) } });
     assert.deepEqual(
       back.commands.map((one) => one.get(1)),

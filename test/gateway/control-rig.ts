@@ -43,13 +43,20 @@ export async function post(rig: Rig, path: string, ...body: object[]): Promise<v
   assert.equal((await rig.call('POST', path, { body })).status, 201);
 }
 
+/** @returns whether a command carries a timetable, be it an empty one */
+export const hasTimetable = (command: Map<number, unknown>): boolean =>
+  command.get(1) === CommandKind.Configuration && command.get(8) instanceof Uint8Array;
+
+/** @returns whether a command carries a timetable that is not empty */
+export const hasSwitchPoints = (command: Map<number, unknown>): boolean =>
+  hasTimetable(command) && (command.get(8) as Uint8Array).length > 0;
+
 /** @returns the timetables that a played controller was sent, in order. */
 export function timetables(controller: Controller): Uint8Array[] {
-  const sent = controller.commands.filter((one) => one.get(1) === CommandKind.Timetable);
-  return sent.map((one) => one.get(8) as Uint8Array);
+  return controller.commands.filter(hasTimetable).map((one) => one.get(8) as Uint8Array);
 }
 
-/** @returns the check value that a controller with this timetable tells in its birth. */
+/** @returns the check value that ends a timetable. */
 export const checkOf = (bytes: Uint8Array) => Buffer.from(bytes).readUInt32BE(bytes.length - 4);
 
 /** Resolves with the last one when `count` timetables have come. */

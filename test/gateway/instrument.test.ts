@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { Decoder } from 'cbor-x';
-import { crc32 } from 'crc';
 import {
   AckCode,
   BirthKey,
@@ -337,7 +336,7 @@ describe('an instrument in TALQ', () => {
 
   const documents = (of = controller) =>
     of.commands
-      .filter((one) => one.get(CommandKey.Kind) === CommandKind.Monitoring)
+      .filter((one) => one.get(CommandKey.Kind) === CommandKind.Configuration && one.has(CommandKey.Monitoring))
       .map((one) => one.get(CommandKey.Monitoring) as Buffer);
   const write = (path: string, value: number, address = lamp) =>
     rig.call('PATCH', `/devices/${address}/${path}`, { body: { type: 'AttributeFloat', value } });
@@ -379,18 +378,16 @@ describe('an instrument in TALQ', () => {
   it('sends the document again when a birth tells of another, and not when it tells of this one', async () => {
     const document = documents().at(-1) as Buffer;
     const before = documents().length;
-    const born = (check: number) =>
-      birth({ 3: 7, [BirthKey.Units]: [UNIT], [BirthKey.Events]: EVERY, [BirthKey.Monitoring]: check });
-    await controller.send(Leaf.Birth, born(crc32(document) >>> 0));
-    await controller.send(Leaf.Birth, born(0));
+    const born = (more = {}) => birth({ 3: 7, [BirthKey.Units]: [UNIT], [BirthKey.Events]: EVERY, ...more });
+    await controller.send(Leaf.Birth, born());
+    await controller.send(Leaf.Birth, born({ [BirthKey.Configuration]: [1, 0] }));
     await controller.until(() => documents().length > before);
     assert.equal(documents().length, before + 1);
     assert.equal(Buffer.compare(documents().at(-1) as Buffer, document), 0);
   });
 
   it('keeps a threshold that the controller refuses, says so in the log, and does not insist', async () => {
-    controller.answer = (command) =>
-      command.get(CommandKey.Kind) === CommandKind.Monitoring ? AckCode.Malformed : AckCode.Done;
+    controller.answer = (command) => (command.has(CommandKey.Monitoring) ? AckCode.Malformed : AckCode.Done);
     await write('lampMonitor1/lowSupplyVoltageThreshold', 200);
     await write('lampMonitor1/lowSupplyVoltageThreshold', 200);
     assert.equal((await attribute('lampMonitor1/lowSupplyVoltageThreshold')).value, 200);

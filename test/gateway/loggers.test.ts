@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { EventCode, Leaf, Quantity } from '../../firmware/link/messages.ts';
+import { AckCode, EventCode, Leaf, Quantity } from '../../firmware/link/messages.ts';
 import { FieldEnd } from '../sealed.ts';
-import { assignment, calendar, level, MADRID, post, program, to, ZONE } from './control-rig.ts';
+import { assignment, calendar, hasSwitchPoints, level, MADRID, post, program, to, ZONE } from './control-rig.ts';
 import { AT_ONCE, create, dataOf, eventsOf, logger, pass, pulled, turns } from './logger-rig.ts';
 import { batch, birth, CMS, Controller, event, Rig, refusalOf, report, T0 } from './rig.ts';
 
@@ -517,7 +517,7 @@ describe('what loggers record', () => {
       await post(rig, '/control-programs', program('night', [['20:00', 80]]));
       await post(rig, '/calendars', calendar('c', [], 'night'));
       await create(rig, logger('log', events('invalidCalendar')));
-      controller.answer = (command) => (command.get(1) === 2 && (command.get(8) as Buffer).length > 0 ? 4 : 0);
+      controller.answer = (command) => (hasSwitchPoints(command) ? AckCode.TooLarge : AckCode.Done);
       await rig.call('POST', '/assign-commands', { body: { ...assignment('c', lamp), cmsRefId: 'asg-2' } });
       await turns(5);
       const started = await pulled(rig, 'log');

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connectAsync, type MqttClient } from 'mqtt';
 import { AckCode, BirthKey, CommandKind } from '../../firmware/link/messages.ts';
+import { numbersIn } from '../../gateway/keys/group-keys.ts';
 import { level, to } from './control-rig.ts';
 import { birth, CMS, type Controller, Rig } from './rig.ts';
 
@@ -54,7 +55,9 @@ describe('an override of a group', () => {
   const create = async (...groups: object[]) =>
     assert.equal((await rig.call('POST', '/groups', { body: groups })).status, 201);
   const told = ({ commands }: Controller) =>
-    commands.filter((one) => one.get(1) === CommandKind.Groups).map((one) => one.get(12) as number[]);
+    commands
+      .filter((one) => one.has(12))
+      .map((one) => numbersIn((one.get(12) as Uint8Array | null) ?? Buffer.alloc(0)));
   const levels = ({ commands }: Controller) =>
     commands.filter((one) => OVERRIDES.includes(one.get(1))).map((one) => one.get(2));
   /** Waits until these controllers were told that many lists of groups, and have acknowledged them. */
@@ -127,7 +130,7 @@ describe('an override of a group', () => {
     await create(group('street', to(...lamps)));
     await listening(1, ...controllers);
     const [old] = told(controllers[0])[0];
-    controllers[3].answer = (command) => (command.get(1) === CommandKind.Groups ? undefined : AckCode.Done);
+    controllers[3].answer = (command) => (command.has(12) ? undefined : AckCode.Done);
     const path = `/groups/street/members/devices/${lamps[3]}`;
     assert.equal((await rig.call('DELETE', path)).status, 200);
     await override(40, streets('street'));
@@ -175,10 +178,10 @@ describe('an override of a group', () => {
     const [number] = told(controllers[0])[0];
     const [, , , stranger] = controllers;
     await stranger.listen([number]);
-    stranger.answer = (command) => (command.get(1) === CommandKind.Groups ? undefined : AckCode.Done);
+    stranger.answer = (command) => (command.has(12) ? undefined : AckCode.Done);
     await rig.during(
       () => rig.gateway.fleet.controllers.get(stranger.id)?.groups?.length === 1,
-      () => stranger.greet(birth({ [BirthKey.Groups]: [number] })),
+      () => stranger.greet(birth({ [BirthKey.Groups]: [number], [BirthKey.Configuration]: [1, 2] })),
     );
     await listening(2, controllers[0], controllers[1]);
     await override(40, streets('street'));

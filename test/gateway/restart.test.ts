@@ -6,7 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { BirthKey, CommandKind } from '../../firmware/link/messages.ts';
-import { program, to } from './control-rig.ts';
+import { FieldEnd } from '../sealed.ts';
+import { checkOf, program, timetable, to } from './control-rig.ts';
 import { type Ask, type Device, memory, TAKEN_BACK, text, writes } from './everything.ts';
 import { birth, CMS, Rig, refusalOf } from './rig.ts';
 import { PostgresServer } from './store/postgres-server.ts';
@@ -84,14 +85,14 @@ describe('the data of version 0.1', () => {
     const { records } = JSON.parse(await readFile(written, 'utf8'));
     const device = records['devices/PAR-0001'];
     const { programs, calendars, assigns } = records.control[CMS];
+    const end = new FieldEnd('PAR-0001');
     for (const start of ['first', 'second']) {
       const rig = await Rig.start({ dataDirectory: directory });
       const known = birth({
         [BirthKey.Limits]: device.birth.limits,
-        [BirthKey.Timetable]: device.timetable.crc,
         [BirthKey.Presence]: 1,
       });
-      const controller = await rig.join('PAR-0001', known);
+      const controller = await rig.join('PAR-0001', known, undefined, end);
       const list = (await rig.call('GET', '/devices')).body as { address: string; name: string }[];
       assert.deepEqual(
         list.map(({ address, name }) => [address, name]),
@@ -108,11 +109,13 @@ describe('the data of version 0.1', () => {
       );
       const assigned = await get(`/devices/${device.address}/lampActuator1/calendarID`);
       assert.equal(assigned.value, 'year');
-      // Were the sensor's number another one, the timetable would be another one too, and be sent.
+      // Were the sensor's number another one, the timetable would be another one too.
+      const sent = start === 'first' ? [CommandKind.Configuration, CommandKind.Resume] : [CommandKind.Resume];
+      if (start === 'first') assert.equal(checkOf(await timetable(controller, 1)), device.timetable.crc);
       await rig.call('POST', '/override-commands', { body: { addresses: to(device.address) } });
       assert.deepEqual(
         controller.commands.map((command) => command.get(1)),
-        [CommandKind.Resume],
+        sent,
       );
       await rig.close();
     }

@@ -185,10 +185,9 @@ export class Controller {
 
   send(leaf: Leaf, value: unknown, retain = false): Promise<unknown> {
     const named = leaf === Leaf.Birth && value instanceof Map && !value.has(15);
-    const own = new Map<number, unknown>([
-      [15, this.end.session],
-      [16, [...this.end.groups.values()].map(({ generation }) => generation)],
-    ]);
+    const own = new Map<number, unknown>([[15, this.end.session]]);
+    const { told } = this.end.configuration;
+    if (told && named && !value.has(10)) own.set(10, told);
     return this.sendRaw(leaf, encode(named ? new Map([...value, ...own]) : value), retain);
   }
 
@@ -226,14 +225,17 @@ export class Controller {
   }
 
   private async obey(topic: string, command: Map<number, unknown>, counter: number): Promise<void> {
-    // As the tests speak of it: groups by their numbers.
-    const joined = command.get(1) === CommandKind.Groups && this.end.join(command.get(12) as unknown[], counter);
-    if (joined) command.set(12, joined);
+    const configuration = command.get(1) === CommandKind.Configuration;
+    const wrapped = command.get(12) as Uint8Array | null | undefined;
+    const record = wrapped ? this.end.unwrap(wrapped, counter) : wrapped;
     const read = command.get(1) === CommandKind.Read;
     (read ? this.reads : this.commands).push(command);
     if (!read) this.topics.push(topic);
-    const code = read ? await this.onRead() : this.answer(command);
-    if (code === AckCode.Done && command.get(1) === CommandKind.Groups) await this.listen(command.get(12) as number[]);
+    let code = read ? await this.onRead() : this.answer(command);
+    if (code === AckCode.Done && configuration) {
+      code = this.end.configuration.take(command, record);
+      if (code === AckCode.Done && record !== undefined) await this.listen(this.end.join(record ?? Buffer.alloc(0)));
+    }
     if (code !== undefined)
       this.send(
         Leaf.Ack,

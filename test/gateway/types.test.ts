@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Decoder } from 'cbor-x';
-import { CommandKind, EventCode, Quantity } from '../../firmware/link/messages.ts';
+import { EventCode, Quantity } from '../../firmware/link/messages.ts';
 import { to } from './control-rig.ts';
 import { create, dataOf, EVENTS, eventsOf, logger, pulled } from './logger-rig.ts';
 import { describeAttribute, mandatoryAttributes, propertiesOfType } from './oas.ts';
@@ -388,13 +388,13 @@ describe('TALQ lamp types and the lamps that follow them', () => {
   });
   afterEach(() => rig.close());
   const decoder = new Decoder({ mapsAsObjects: false } as never);
-  const documents = () => controller.commands.filter((one) => one.get(1) === CommandKind.Monitoring);
+  const documents = () => controller.commands.filter((one) => one.has(10));
   /** Resolves with what the lamp was told to be, when that many documents have come; undefined: its own product's. */
   const told = async (count: number): Promise<number[] | undefined> => {
     await controller.until(() => documents().length >= count);
     assert.equal(documents().length, count);
-    const bytes = documents()[count - 1].get(10) as Uint8Array;
-    return bytes.length === 0 ? undefined : decoder.decode(bytes).get(0);
+    const bytes = documents()[count - 1].get(10) as Uint8Array | null;
+    return bytes === null ? undefined : decoder.decode(bytes).get(0);
   };
   const assign = (resource: string, address: string, to: string) =>
     rig.call('POST', '/assign-commands', {
@@ -455,7 +455,7 @@ describe('TALQ lamp types and the lamps that follow them', () => {
   it('146 tells it again to a controller that was born with something else', async () => {
     await assign('lamp-types', 'led-90', lamp);
     await told(1);
-    await controller.greet(birth({ 3: 8, 12: [EventCode.LampFailure], 13: 1 }));
+    await controller.greet(birth({ 3: 8, 12: [EventCode.LampFailure], 10: [1, 2] }));
     assert.equal((await told(2))?.[0], 905);
   });
 });

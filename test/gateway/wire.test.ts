@@ -85,12 +85,26 @@ describe('events, samples and counters on the wire', () => {
   });
 
   it('takes what a birth can tell and what a report counts, and refuses wrong ones', () => {
-    const born = decodeBirth(encode(birth({ 12: [0, 8, 15], 13: 4_294_967_295 })));
+    const born = decodeBirth(encode(birth({ 12: [0, 8, 15], 10: [1, 4_294_967_295] })));
     assert.ok(!(born instanceof Error));
-    assert.deepEqual([born.events, born.monitoring], [[0, 8, 15], 4_294_967_295]);
+    assert.deepEqual(
+      [born.events, born.configuration],
+      [
+        [0, 8, 15],
+        [1, 4_294_967_295],
+      ],
+    );
     const units = [[1, 'sdm630', [Quantity.NeutralCurrent, Quantity.Phase3PowerFactor]]];
     assert.ok(!(decodeBirth(encode(birth({ 7: units }))) instanceof Error));
-    for (const wrong of [{ 12: 'x' }, { 12: [0, 0] }, { 13: -1 }, { 7: [[1, 'x', [30]]] }]) {
+    for (const wrong of [
+      { 12: 'x' },
+      { 12: [0, 0] },
+      { 10: -1 },
+      { 10: [0, 1] },
+      { 10: [1, -1] },
+      { 10: [1] },
+      { 7: [[1, 'x', [30]]] },
+    ]) {
       assert.ok(decodeBirth(encode(birth(wrong))) instanceof Error, JSON.stringify(wrong));
     }
     const counters = [2 ** 40, null, 0, ...Array(15).fill(1)];
@@ -113,14 +127,15 @@ describe('events, samples and counters on the wire', () => {
     }
   });
 
-  it('says a monitoring document and counters to be set', () => {
-    const document = Buffer.from('a0', 'hex');
+  it('says what changes of a configuration, null for the product’s own, and counters to be set', () => {
+    const monitoring = Buffer.from('a0', 'hex');
+    const change = { timetable: null, monitoring, groups: Buffer.alloc(0), version: 9, check: 4_294_967_295 };
     assert.equal(
-      encodeCommand(5, { kind: CommandKind.Monitoring, monitoring: document }).toString('hex'),
-      'a3000501050a41a0',
+      encodeCommand(5, { kind: CommandKind.Configuration, ...change }).toString('hex'),
+      'a70005010208f60a41a00c400e090f1affffffff',
     );
     const counters = [Counter.LampTime, 3600];
-    assert.equal(encodeCommand(5, { kind: CommandKind.Counters, counters }).toString('hex'), 'a3000501060b8203190e10');
+    assert.equal(encodeCommand(5, { kind: CommandKind.Counters, counters }).toString('hex'), 'a3000501040b8203190e10');
   });
 
   it('makes an Error of 5,000 mutated messages or takes them, and never throws', () => {

@@ -9,8 +9,9 @@ import { loadBoard } from '../../scripts/board-config.mjs';
 import { World } from '../../sim/clock.ts';
 import { type Controller, openController } from '../../sim/controller.ts';
 import { openSim } from '../../sim/index.ts';
+import { type Change, Configuration } from '../configuration.ts';
 import { type Letter, Post } from '../monitor/post.ts';
-import { type Group, keyOf, open, seal, siteKey, toField, toGroup, wrapped } from '../sealed.ts';
+import { type Group, keyOf, open, recordOf, seal, siteKey, toField, toGroup } from '../sealed.ts';
 
 /** ms UTC at which the world begins: 21:00 at the pole, whose own program gives 100 %. */
 const BEGIN = Date.UTC(2026, 10, 25, 20);
@@ -176,21 +177,18 @@ describe('whoever has the broker', function () {
     const OTHER: Group = { number: 300, generation: 0, key: key(0x22) };
     const join = (...groups: Group[]) => {
       const at = now();
-      const items = groups.flatMap((group) => [
-        group.number,
-        group.generation,
-        wrapped(ID, at, group.number, group.key),
-      ]);
-      send(
-        sealed(
-          encode([CommandKey.Number, ++number], [CommandKey.Kind, CommandKind.Groups], [CommandKey.Groups, items]),
-          at,
-        ),
-      );
+      const items = configuration
+        .items({ groups: recordOf(groups) })
+        .map(([key, value]): [number, unknown] => [key, key === CommandKey.Groups ? recordOf(groups, ID, at) : value]);
+      send(sealed(encode([CommandKey.Number, ++number], [CommandKey.Kind, CommandKind.Configuration], ...items), at));
       assert.equal(acks.length, 1);
       acks = [];
     };
     const topic = 'rvb1c/7';
+    let configuration: Configuration;
+    beforeEach(() => {
+      configuration = new Configuration();
+    });
 
     it('cannot command with the key of another group, of an earlier generation, or with none', () => {
       join(OWN, OTHER);
@@ -230,27 +228,18 @@ describe('whoever has the broker', function () {
 
     it('cannot, with the key of a stolen member, do more than override: neither settings nor other keys', () => {
       join(OWN);
-      const items = [7, 9, Buffer.alloc(32)];
+      const change = (part: Change) => [
+        [CommandKey.Kind, CommandKind.Configuration] as [number, unknown],
+        ...configuration.items(part),
+      ];
       const kinds: [number, unknown][][] = [
-        [
-          [CommandKey.Kind, CommandKind.DefaultLevel],
-          [CommandKey.Level, 0],
-        ],
-        [
-          [CommandKey.Kind, CommandKind.Timetable],
-          [CommandKey.Timetable, Buffer.alloc(0)],
-        ],
-        [
-          [CommandKey.Kind, CommandKind.Monitoring],
-          [CommandKey.Monitoring, Buffer.alloc(0)],
-        ],
+        change({ level: 0 }),
+        change({ timetable: Buffer.alloc(0) }),
+        change({ monitoring: Buffer.alloc(0) }),
+        change({ groups: recordOf([{ ...OWN, generation: 9 }]) }),
         [
           [CommandKey.Kind, CommandKind.Counters],
           [CommandKey.Counters, [3, 0]],
-        ],
-        [
-          [CommandKey.Kind, CommandKind.Groups],
-          [CommandKey.Groups, items],
         ],
         [[CommandKey.Kind, CommandKind.Read]],
       ];

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { Encoder } from 'cbor-x';
 import sinon from 'sinon';
-import { LATER, type Override, obey } from '../../firmware/link/commands.ts';
+import { LATER, type Override, obey, type Part } from '../../firmware/link/commands.ts';
 import { AckCode, Reason } from '../../firmware/link/messages.ts';
 import { decode } from '../../firmware/protocols/cbor.ts';
 
@@ -17,12 +17,11 @@ function orders(code = AckCode.Done) {
   const arbiter = { override: sinon.spy((_command: Override) => code), resume: sinon.spy(() => code) };
   return {
     arbiter,
-    setTimetable: sinon.spy((_bytes: Uint8Array) => code),
     command: sinon.spy((_sensor: number, _level: number, _until: number | undefined) => code),
-    setDefaultLevel: sinon.spy((_level: number) => code),
-    setGroups: sinon.spy((_groups: readonly (number | Uint8Array)[]) => code),
+    configure: sinon.spy(
+      (_version: number, _check: number, _level: number | null | undefined, _parts: readonly Part[]) => code,
+    ),
     instrument: {
-      setMonitoring: sinon.spy((_bytes: Uint8Array) => code),
       setCounters: sinon.spy((_counters: readonly unknown[]) => code),
     },
   };
@@ -108,20 +107,6 @@ describe('a command from the gateway', () => {
     });
   }
 
-  it('hands over a timetable as it came, also an empty one; anything but a byte string is refused', () => {
-    const lamp = orders();
-    for (const bytes of [Uint8Array.of(1, 2, 3), new Uint8Array(0)]) {
-      assert.deepEqual(run(message([0, 1], [1, 2], [8, bytes]), lamp), { number: 1, code: AckCode.Done });
-      assert.deepEqual([...(lamp.setTimetable.lastCall.args[0] ?? [])], [...bytes]);
-    }
-    for (const other of [[], ['text'], [7], [[1, 2]]]) {
-      const refused = run(message([0, 1], [1, 2], ...other.map((value): [number, unknown] => [8, value])), lamp);
-      assert.equal(refused.code, AckCode.Malformed);
-    }
-    assert.equal(lamp.setTimetable.callCount, 2);
-    assert.equal(run(message([0, 1], [1, 2], [8, Uint8Array.of(1)]), orders(AckCode.TooLarge)).code, AckCode.TooLarge);
-  });
-
   it("sets 40 % in the name of sensor 9 until 22:00, or for an instant; sensors 0 and 65536 don't exist", () => {
     const lamp = orders();
     assert.equal(run(message([0, 1], [1, 3], [2, 40], [4, TEN], [9, 9]), lamp).code, AckCode.Done);
@@ -136,68 +121,98 @@ describe('a command from the gateway', () => {
     assert.equal(lamp.command.callCount, 2);
   });
 
-  it('sets the default level to 0..100 %', () => {
+  const KEY = Buffer.alloc(32, 5);
+  const record = (...numbers: number[]) =>
+    Buffer.concat(numbers.map((number) => Buffer.concat([Buffer.of(number >> 8, number & 255, 255), KEY])));
+  const configuration = (...pairs: [number, unknown][]) => message([0, 1], [1, 2], ...pairs, [14, 9], [15, 77]);
+  /** What the controller was told, as arrays. */
+  const told = ({ configure }: ReturnType<typeof orders>) =>
+    configure.args.map(([version, check, level, parts]) => [
+      version,
+      check,
+      level,
+      ...parts.map((part) => part && [...part]),
+    ]);
+
+  it('hands over the parts of a configuration that it carries, null for the product’s own', () => {
     const lamp = orders();
-    for (const level of [0, 100]) assert.equal(run(message([0, 1], [1, 4], [2, level]), lamp).code, AckCode.Done);
-    for (const level of [-1, 101, undefined]) {
-      assert.equal(run(message([0, 1], [1, 4], [2, level]), lamp).code, AckCode.Malformed);
-    }
-    assert.deepEqual(lamp.setDefaultLevel.args, [[0], [100]]);
+    const list = record(7, 300);
+    assert.deepEqual(run(configuration([8, Uint8Array.of(1, 2, 3)]), lamp), { number: 1, code: AckCode.Done });
+    run(configuration([2, 40], [8, new Uint8Array(0)], [10, Uint8Array.of(0xa0)], [12, list]), lamp);
+    run(configuration([2, null], [8, null], [10, null], [12, null]), lamp);
+    run(configuration(), lamp);
+    assert.deepEqual(told(lamp), [
+      [9, 77, undefined, [1, 2, 3], undefined, undefined],
+      [9, 77, 40, [], [0xa0], [...list]],
+      [9, 77, null, null, null, null],
+      [9, 77, undefined, undefined, undefined, undefined],
+    ]);
+    for (const code of [AckCode.TooLarge, AckCode.Drift]) assert.equal(run(configuration(), orders(code)).code, code);
   });
 
-  it('hands a monitoring document and counters to the instrument, and refuses them without one', () => {
+  it('is refused whole with one part of a configuration that makes no sense', () => {
     const lamp = orders();
-    const document = message([0, 1], [1, 5], [10, Uint8Array.of(0xa0)]);
-    const counters = message([0, 2], [1, 6], [11, [3, 7200]]);
-    assert.equal(run(document, lamp).code, AckCode.Done);
-    assert.deepEqual([...lamp.instrument.setMonitoring.args[0][0]], [0xa0]);
+    const good: [number, unknown][] = [
+      [2, 40],
+      [8, Uint8Array.of(1)],
+      [10, Uint8Array.of(0xa0)],
+      [12, record(1)],
+    ];
+    const wrong: [number, unknown][] = [
+      ...[-1, 101, 40.5, 'full', [40]].map((level): [number, unknown] => [2, level]),
+      ...['text', 7, 0, '', false, [1, 2]].flatMap((part): [number, unknown][] => [
+        [8, part],
+        [10, part],
+        [12, part],
+      ]),
+      ...[record(0), record(2, 2), record(3, 2), record(1).subarray(1)].map((list): [number, unknown] => [12, list]),
+    ];
+    for (const [key, value] of wrong) {
+      const pairs = good.map((pair): [number, unknown] => (pair[0] === key ? [key, value] : pair));
+      assert.equal(run(configuration(...pairs), lamp).code, AckCode.Malformed, `${key}: ${value}`);
+    }
+    const nine = record(1, 2, 3, 4, 5, 6, 7, 8, 9);
+    assert.equal(run(configuration([2, 40], [12, nine]), lamp).code, AckCode.TooLarge);
+    for (const ends of [
+      [[14, 9]],
+      [[15, 77]],
+      [
+        [14, 0],
+        [15, 77],
+      ],
+      [
+        [14, 2 ** 32],
+        [15, 77],
+      ],
+      [
+        [14, 9],
+        [15, -1],
+      ],
+    ] as [number, unknown][][]) {
+      assert.equal(run(message([0, 1], [1, 2], [2, 40], ...ends), lamp).code, AckCode.Malformed);
+    }
+    assert.equal(lamp.configure.callCount, 0);
+    assert.equal(run(configuration([12, record(1, 2, 3, 4, 5, 6, 7, 65535)]), lamp).code, AckCode.Done);
+  });
+
+  it('hands counters to the instrument, and refuses them without one', () => {
+    const lamp = orders();
+    const counters = message([0, 2], [1, 4], [11, [3, 7200]]);
     assert.equal(run(counters, lamp).code, AckCode.Done);
     assert.deepEqual(lamp.instrument.setCounters.args, [[[3, 7200]]]);
-    for (const payload of [document, counters]) {
-      assert.equal(run(payload, { ...orders(), instrument: undefined }).code, AckCode.Malformed);
-    }
-    assert.equal(run(message([0, 3], [1, 5], [10, 'text']), lamp).code, AckCode.Malformed);
-    // What belongs to the other kind is no substitute.
-    assert.equal(run(message([0, 4], [1, 5], [11, [3, 7200]]), lamp).code, AckCode.Malformed);
-    assert.equal(run(message([0, 5], [1, 6], [10, Uint8Array.of(0xa0)]), lamp).code, AckCode.Malformed);
-    assert.deepEqual([lamp.instrument.setMonitoring.callCount, lamp.instrument.setCounters.callCount], [1, 1]);
-  });
-
-  it('takes up to 8 group numbers of 1..65535 that ascend, none too', () => {
-    const lamp = orders();
-    const key = Buffer.alloc(32, 5);
-    const keyed = (numbers: unknown[]) => numbers.flatMap((number) => [number, 255, key]);
-    const lists = [[], keyed([7]), keyed([1, 2, 3, 4, 5, 6, 7, 65535])];
-    for (const list of lists) assert.equal(run(message([0, 1], [1, 7], [12, list]), lamp).code, AckCode.Done);
-    assert.deepEqual(
-      lamp.setGroups.args.map(([list]) => list.map((item) => (typeof item === 'number' ? item : Buffer.from(item)))),
-      lists,
-    );
-    const numbers = [[0], [65536], [2, 2], [3, 2], [1.5], ['1']].map(keyed);
-    const keys = [
-      [1],
-      [1, 0],
-      [1, 256, key],
-      [1, -1, key],
-      [1, 0.5, key],
-      [1, 0, key.subarray(1)],
-      [1, 0, 'x'.repeat(32)],
-    ];
-    for (const list of [...numbers, ...keys, [...keyed([1]), 2], 7, undefined]) {
-      assert.equal(run(message([0, 1], [1, 7], [12, list]), lamp).code, AckCode.Malformed, JSON.stringify(list));
-    }
-    const nine = keyed([1, 2, 3, 4, 5, 6, 7, 8, 9]);
-    assert.equal(run(message([0, 1], [1, 7], [12, nine]), lamp).code, AckCode.TooLarge);
-    assert.equal(lamp.setGroups.callCount, 3);
+    assert.equal(run(counters, { ...orders(), instrument: undefined }).code, AckCode.Malformed);
+    // What belongs to another kind is no substitute.
+    assert.equal(run(message([0, 5], [1, 4], [10, Uint8Array.of(0xa0)]), lamp).code, AckCode.Malformed);
+    assert.equal(lamp.instrument.setCounters.callCount, 1);
   });
 
   it('to read all units is acknowledged later, by whoever reads them', () => {
-    assert.deepEqual(run(message([0, 41], [1, 8]), orders()), { number: 41, code: LATER });
+    assert.deepEqual(run(message([0, 41], [1, 5]), orders()), { number: 41, code: LATER });
   });
 
-  it('of kind 9 is refused', () => {
+  it('of kind 6 is refused', () => {
     const lamp = orders();
-    assert.equal(run(message([0, 1], [1, 9], [2, 40]), lamp).code, AckCode.Malformed);
+    assert.equal(run(message([0, 1], [1, 6], [2, 40]), lamp).code, AckCode.Malformed);
     assert.equal(lamp.arbiter.override.callCount + lamp.arbiter.resume.callCount, 0);
   });
 

@@ -17,11 +17,11 @@ describe('a birth message', () => {
     const head = birthHead(writer, openSim(), board, 3) as Uint8Array;
     const kept = {
       defaultLevel: () => 80,
-      check: () => undefined,
-      monitoring: () => undefined,
+      version: 0,
+      check: () => 0,
       groups: () => new Uint8Array(0),
     };
-    const items = read(birth(writer, head, openSim(), kept, undefined, session, undefined));
+    const items = read(birth(writer, head, kept, undefined, session, undefined));
     const { version } = await import('../../package.json', { with: { type: 'json' } }).then((file) => file.default);
     assert.deepEqual(items, [
       [0, 1],
@@ -37,25 +37,20 @@ describe('a birth message', () => {
       [9, 80],
       [14, []],
       [15, session],
-      [16, []],
     ]);
-    // The published check value of CRC-32: that of the digits 1 to 9.
     const key = new Uint8Array(32).fill(0xaa);
-    const document = Buffer.from('123456789');
     const given = {
       defaultLevel: () => 80,
+      version: 4_294_967_295,
       check: () => 0xfedcba98,
-      monitoring: () => document,
       // Numbers 7 and 300 with generations 9 and 255 of their keys.
       groups: () => Uint8Array.of(0, 7, 9, ...key, 1, 44, 255, ...key),
     };
-    assert.deepEqual(read(birth(writer, head, openSim(), given, 0, session, [2, 5, 'latest', 'first'])).slice(11), [
-      [10, 0xfedcba98],
+    assert.deepEqual(read(birth(writer, head, given, 0, session, [2, 5, 'latest', 'first'])).slice(11), [
+      [10, [4_294_967_295, 0xfedcba98]],
       [11, 1],
-      [13, 0xcbf43926],
       [14, [7, 300]],
       [15, session],
-      [16, [9, 255]],
       [17, [2, 5, 'latest']],
     ]);
   });

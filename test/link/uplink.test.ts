@@ -761,12 +761,12 @@ describe('Uplink receiving', () => {
     }
   });
 
-  it('acknowledges, drops and counts messages longer than 2688 bytes with their topic, and reads the next one', () => {
+  it('acknowledges, drops and counts messages longer than 3424 bytes with their topic, and reads the next one', () => {
     const bench = new Bench();
     const link = bench.connect();
     for (const [length, dropped] of [
-      [2673, 0],
-      [2674, 1],
+      [3409, 0],
+      [3410, 1],
       [5000, 1],
       [100000, 1],
     ]) {
@@ -780,7 +780,7 @@ describe('Uplink receiving', () => {
       assert.equal(link.take('puback').messageId, 7);
       link.none();
     }
-    link.send(command(new Uint8Array(3000), 0));
+    link.send(command(new Uint8Array(3500), 0));
     link.none();
     assert.equal(bench.uplink.oversize, 4);
   });

@@ -5,16 +5,19 @@ import { generate, type Packet, parser } from 'mqtt-packet';
 import { timetable } from '../../bench/decision.ts';
 import { CommandKind, TOPIC_ROOT } from '../../firmware/link/messages.ts';
 import type { start } from '../../firmware/main.ts';
+import { compileMonitoring } from '../../gateway/monitoring.ts';
 import { encodeCommand, encodeTime, type FieldCommand } from '../../gateway/wire.ts';
 import { bundle } from '../../scripts/bundle.mjs';
 import { Depth, instrument, LIMIT } from '../../scripts/call-depth.mjs';
 import { World } from '../../sim/clock.ts';
 import { openController } from '../../sim/controller.ts';
 import { dialPipe, type FarEnd } from '../../sim/network.ts';
+import { Configuration } from '../configuration.ts';
 import { fullBoard } from '../full-board.ts';
 import { GatewayEnd, siteKey } from '../sealed.ts';
 
 const MINUTE = 60_000;
+const MONITORING = [{ wattage: 60 }, { wattage: 45 }].map((lamp) => compileMonitoring({ lamp }));
 /** s UTC of a winter evening, 17:00. */
 const EVENING = Date.UTC(2025, 11, 1, 17) / 1000;
 
@@ -101,9 +104,10 @@ describe('calls from an event', function () {
     broker.now = () => now() * 1000;
     world.run(5000);
     let number = 0;
+    const configuration = new Configuration();
     const command = (order: FieldCommand) => broker.send('cmd', encodeCommand(++number, order));
     for (let hour = 0; hour < 14; hour++) {
-      command({ kind: CommandKind.Timetable, timetable: timetable(hour % 3) });
+      command(configuration.change({ timetable: timetable(hour % 3), monitoring: MONITORING[hour % 2], groups: null }));
       // An override with ramps that begins later and expires, then one without end, then none.
       const [start, expiration] = [now() + 60, now() + 600];
       command({ kind: CommandKind.Override, level: 40, start, expiration, rampTo: 100, rampFrom: 50, reference: 'op' });
@@ -115,7 +119,7 @@ describe('calls from an event', function () {
       pole.sim.pins.set('D5', hour % 2 ? 1 : 0);
       pole.sim.temperature = 70 + 2 * hour;
       world.run(5 * MINUTE);
-      command({ kind: CommandKind.DefaultLevel, level: 70 });
+      command(configuration.change({ level: 70 + hour }));
       command({ kind: CommandKind.Sensor, sensor: 1, level: 80, expiration: now() + 60 });
       world.run(5 * MINUTE);
       command({ kind: CommandKind.Resume });

@@ -107,8 +107,7 @@ class Year {
   }
 
   monitor(document: Document): void {
-    const bytes = Buffer.from(documentBytes(document));
-    this.#post.command(CommandKind.Monitoring, [[CommandKey.Monitoring, bytes]]);
+    this.#post.configure({ monitoring: documentBytes(document) });
   }
 
   /** Sets counters, as after the replacement of a lamp. */

@@ -1,7 +1,7 @@
 /** A year in the life of a healthy lamp, one of many different ones, and what its controller said was wrong with it. */
 import { configOf, PLACES } from '../../bench/places.ts';
 import type { Board } from '../../firmware/board.ts';
-import { CommandKey, CommandKind, Phase } from '../../firmware/link/messages.ts';
+import { Phase } from '../../firmware/link/messages.ts';
 import { start } from '../../firmware/main.ts';
 import { World } from '../../sim/clock.ts';
 import { openController } from '../../sim/controller.ts';
@@ -153,7 +153,7 @@ export async function live(index: number, days: number): Promise<Life> {
   world.run(MINUTE);
   if (known) {
     const document = { wattage: Math.round(wattage), gradient, standby: lamp.standby };
-    post.command(CommandKind.Monitoring, [[CommandKey.Monitoring, Buffer.from(documentBytes(document))]]);
+    post.configure({ monitoring: documentBytes(document) });
   }
   const from = world.now;
   const before = pole.lamp.load.wattHours;

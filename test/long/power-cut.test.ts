@@ -34,11 +34,21 @@ describe(`a power cut in a night of ${COMMANDS} commands`, function () {
   it('falls among commands of every kind, some of them refused, some waiting, some with ramps', () => {
     const { orders } = night;
     assert.equal(orders.length, COMMANDS);
-    const kinds = [CommandKind.Override, CommandKind.Resume, CommandKind.Timetable, CommandKind.Sensor];
-    for (const kind of [...kinds, CommandKind.DefaultLevel]) {
+    const kinds = [CommandKind.Override, CommandKind.Resume, CommandKind.Configuration, CommandKind.Sensor];
+    for (const kind of kinds) {
       const count = orders.filter(({ command }) => command.kind === kind).length;
       assert.ok(count >= 10, `${count} of kind ${kind}`);
     }
+    const parts = ['level', 'timetable', 'monitoring'] as const;
+    const several = orders.filter(
+      ({ code, command }) =>
+        code === AckCode.Done &&
+        command.kind === CommandKind.Configuration &&
+        parts.filter((name) => command[name] !== undefined).length > 1,
+    );
+    assert.ok(several.length >= 15, `${several.length} configurations of several parts`);
+    for (const name of parts) assert.ok(several.filter(({ command }) => command[name] !== undefined).length >= 5, name);
+    assert.ok(orders.filter(({ code }) => code === AckCode.Malformed).length >= 5);
     assert.ok(orders.filter(({ code }) => code === AckCode.Expired).length >= 3);
     assert.ok(orders.filter(({ at, command: { start = 0 } }) => start * 1000 > at).length >= 10);
     assert.ok(orders.filter(({ command: { rampTo = 0 } }) => rampTo > 0).length >= 20);

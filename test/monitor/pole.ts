@@ -227,7 +227,7 @@ export class Pole {
 
   /** Sends a monitoring document as it is. */
   send(bytes: Uint8Array): void {
-    this.post.command(CommandKind.Monitoring, [[CommandKey.Monitoring, Buffer.from(bytes)]]);
+    this.post.configure({ monitoring: bytes });
   }
 
   /** @param rate of the messages on every line that arrive with a flipped bit */

@@ -1,9 +1,10 @@
 /** The far end of a controller's connection: takes its messages, acknowledges them, and sends orders, with other people's codecs. */
 import { decode, Encoder } from 'cbor-x';
 import mqttPacket from 'mqtt-packet';
-import { CommandKey, type CommandKind, LogKey, RecordKind, TimeKey } from '../../firmware/link/messages.ts';
+import { CommandKey, CommandKind, LogKey, RecordKind, TimeKey } from '../../firmware/link/messages.ts';
 import type { World } from '../../sim/clock.ts';
 import { type Dial, dialPipe, type FarEnd } from '../../sim/network.ts';
+import { type Change, Configuration } from '../configuration.ts';
 import { GatewayEnd } from '../sealed.ts';
 
 /** A message that a controller published. */
@@ -30,6 +31,8 @@ export class Post {
   #end: FarEnd | undefined;
   /** The seal of the gateway that is played. */
   readonly seal: GatewayEnd;
+  /** What the controller was told to keep. */
+  readonly configuration = new Configuration();
   #number = 0;
   #ahead = 0;
 
@@ -61,6 +64,11 @@ export class Post {
       [CommandKey.Kind, kind],
     ];
     this.#send('cmd', new Map([...head, ...items]), 1);
+  }
+
+  /** Changes the controller's configuration. The keys of groups cannot be wrapped here. */
+  configure(change: Change): void {
+    this.command(CommandKind.Configuration, this.configuration.items(change));
   }
 
   #send(leaf: string, message: unknown, qos: 0 | 1): void {

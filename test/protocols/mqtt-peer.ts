@@ -38,7 +38,7 @@ export function findings(chunks: Iterable<Uint8Array>, reader = new PacketReader
         break;
       }
       const body = (reader.data as Uint8Array).subarray(reader.from, reader.to);
-      assert.ok(body.length <= 2688);
+      assert.ok(body.length <= 3424);
       found.push([reader.head, Buffer.from(body).toString('hex'), reader.cut]);
     }
     assert.ok(copy.equals(chunk), 'the input is left alone');

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import type { Board, Site } from '../../firmware/board.ts';
+import { ConfigurationPart } from '../../firmware/link/messages.ts';
 import { type Broker, openBroker } from '../../gateway/broker.ts';
 import type { GatewayOptions } from '../../gateway/main.ts';
 import { World } from '../../sim/clock.ts';
@@ -175,7 +176,7 @@ export class Bench {
 
   /** @returns the bytes of the timetable in a pole's storage, as hexadecimal text; undefined without one */
   stored(pole: number): string | undefined {
-    const bytes = this.poles[pole - 1].firmware?.settings.storage.read('timetable');
+    const bytes = this.poles[pole - 1].firmware?.settings.part(ConfigurationPart.Timetable);
     return bytes && Buffer.from(bytes).toString('hex');
   }
 

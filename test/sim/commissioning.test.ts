@@ -3,11 +3,12 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Board } from '../../firmware/board.ts';
-import { Reason } from '../../firmware/link/messages.ts';
+import { AckCode, Reason } from '../../firmware/link/messages.ts';
 import { loadBoard } from '../../scripts/board-config.mjs';
 import { World } from '../../sim/clock.ts';
 import { openController } from '../../sim/controller.ts';
 import { Daylight } from '../../sim/plant/daylight.ts';
+import { Configuration } from '../configuration.ts';
 import { crossing } from '../reference/sun.ts';
 
 const MINUTE = 60_000;
@@ -66,7 +67,9 @@ describe("the installer's test", () => {
     it(`comes ${testAlways ? 'also' : 'no more'} once a timetable was given, if only an empty one${testAlways ? ', on products that want it' : ''}`, async () => {
       const one = await open({ test, testAlways });
       one.world.run(60_000);
-      one.pole.firmware?.setTimetable(new Uint8Array(0));
+      const timetable = new Uint8Array(0);
+      const { version, check } = new Configuration().change({ timetable });
+      assert.equal(one.pole.firmware?.configure(version, check, undefined, [timetable]), AckCode.Done);
       one.pole.sim.cutPower();
       one.world.run(20_000);
       one.pole.sim.restorePower();

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
-import { CommandKind, Counter, EventCode, LogColumn, Quantity } from '../../firmware/link/messages.ts';
+import { Counter, EventCode, LogColumn, Quantity } from '../../firmware/link/messages.ts';
 import type { ControllerEvent, Samples } from '../../gateway/fleet.ts';
 import { CONTROLLER, compileMonitoring, type Limit, limitCode } from '../../gateway/monitoring.ts';
 import { loadBoard } from '../../scripts/board-config.mjs';
+import { Configuration } from '../configuration.ts';
 import { create, logger, pulled } from '../gateway/logger-rig.ts';
 import { Bench, near } from './bench.ts';
 
@@ -23,6 +24,12 @@ describe('a controller as an instrument, from its plant to the TALQ API', functi
     await create(bench.rig, logger('all'));
   });
   after(() => bench.close());
+  /** Sends a document past what the gateway wants. */
+  const monitor = (monitoring: Uint8Array) => {
+    const configuration = new Configuration();
+    configuration.version = bench.poles[0].firmware?.settings.version ?? 0;
+    return bench.during(bench.rig.gateway.fleet.submit('pole-1', configuration.change({ monitoring })));
+  };
   const dropped = () => bench.rig.gateway.fleet.dropped;
 
   it('tells nothing that the gateway cannot read, and counts nothing lost', async () => {
@@ -49,11 +56,7 @@ describe('a controller as an instrument, from its plant to the TALQ API', functi
     const [pole] = bench.poles;
     // The new lamp has to be known first.
     const document = compileMonitoring({ lamp: { wattage: 60, tolerance: 3, warmUp: 0, standby: 1 } });
-    const { fleet } = bench.rig.gateway;
-    assert.equal(
-      await bench.during(fleet.submit('pole-1', { kind: CommandKind.Monitoring, monitoring: document })),
-      'done',
-    );
+    assert.equal(await monitor(document), 'done');
     await bench.run(3 * MINUTE, 500);
     const broken = bench.now;
     pole.lamp.fail({ leds: 0 });
@@ -101,22 +104,16 @@ describe('a controller as an instrument, from its plant to the TALQ API', functi
   });
 
   it('takes 32 limits, thresholds below zero among them and no 33rd', async () => {
-    const { fleet } = bench.rig.gateway;
     const cold = { code: limitCode(Quantity.Temperature, 'low', true), unit: CONTROLLER, threshold: -250 };
     const others = Array.from({ length: 31 }, (_, i) => ({ code: 64 + i, unit: 0, threshold: 2 ** 31 - 1 - i }));
-    const submit = (limits: Limit[]) =>
-      bench.during(fleet.submit('pole-1', { kind: CommandKind.Monitoring, monitoring: compileMonitoring({ limits }) }));
+    const submit = (limits: Limit[]) => monitor(compileMonitoring({ limits }));
     assert.equal(await submit([cold, ...others]), 'done');
     assert.throws(() => compileMonitoring({ limits: [cold, cold, ...others] }), /33 limits, only 32/);
   });
 
   it('records samples that the gateway reads', async () => {
-    const { fleet } = bench.rig.gateway;
     const columns = [LogColumn.Level, 64 + Quantity.SupplyVoltage, 64 + Quantity.ActivePower, Counter.LampTime];
-    const record = (recorder: { period: number; columns: number[] }) =>
-      bench.during(
-        fleet.submit('pole-1', { kind: CommandKind.Monitoring, monitoring: compileMonitoring({ recorder }) }),
-      );
+    const record = (recorder: { period: number; columns: number[] }) => monitor(compileMonitoring({ recorder }));
     assert.equal(await record({ period: 60, columns }), 'done');
     await bench.run(5 * MINUTE, 500);
     assert.equal(await record({ period: 0, columns: [] }), 'done');

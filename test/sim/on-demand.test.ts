@@ -91,7 +91,7 @@ describe('an on-demand read of a simulated pole', function () {
       const command = codec.encode(
         new Map([
           [0, number],
-          [1, 8],
+          [1, 5],
         ]),
       );
       await client.publishAsync('rvb1/pole-1/cmd', end.seal('cmd', command, bench.now), { qos: 1 });

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
+import { AckCode } from '../../firmware/link/messages.ts';
 import { compileTimetable } from '../../gateway/talq/timetable.ts';
 import { loadBoard } from '../../scripts/board-config.mjs';
 import { World } from '../../sim/clock.ts';
 import { openController } from '../../sim/controller.ts';
+import { Configuration } from '../configuration.ts';
 import { command, program } from '../gateway/control-rig.ts';
 
 const NIGHT = Date.UTC(2026, 4, 4, 22);
@@ -32,8 +34,10 @@ describe('the number of a presence input', () => {
     const board = { ...(await loadBoard('linux')), presence: { pin: 'D3' } };
     const pole = openController({ world, id: 'pole-1', board, begin: NIGHT });
     world.run(2000);
+    const configuration = new Configuration();
     const set = (bytes: Uint8Array) => {
-      pole.firmware?.setTimetable(bytes);
+      const { version, check } = configuration.change({ timetable: bytes });
+      assert.equal(pole.firmware?.configure(version, check, undefined, [bytes]), AckCode.Done);
       pole.firmware?.arbiter.wake();
       world.run(2000);
       return Math.round(pole.lamp.light);

@@ -2,9 +2,11 @@
  * The night in which the clocks go back, in Brussels, with commands of every kind: what they are on the wire, and what
  * the reference model is told of them.
  */
-import { AckCode, CommandKind } from '../../firmware/link/messages.ts';
+import { AckCode, CommandKind, LogColumn, Quantity } from '../../firmware/link/messages.ts';
+import { CONTROLLER, compileMonitoring, limitCode } from '../../gateway/monitoring.ts';
 import type { FieldCommand } from '../../gateway/wire.ts';
 import { type Random, seeded } from '../../sim/random.ts';
+import { type Change, Configuration } from '../configuration.ts';
 import { numberOf, timetableOf } from '../reference/firmware.ts';
 import type { Config, Happening } from '../reference/model.ts';
 import type { CalendarRule, ControlProgramOne, DynamicControl } from '../reference/talq.ts';
@@ -106,6 +108,24 @@ const NONE: Config = { ...A, calendarID: '', calendars: [], programs: [] };
 
 /** What a controller can be told to run: two calendars, or none. */
 export const CALENDARS: readonly Config[] = [A, B, NONE];
+/** Monitoring documents; the first one is the product's own. */
+const DOCUMENTS: readonly (Uint8Array | null)[] = [
+  null,
+  compileMonitoring({ lamp: { wattage: 60, tolerance: 3, warmUp: 60, standby: 1 } }),
+  compileMonitoring({
+    lamp: { wattage: 45 },
+    limits: [{ code: limitCode(Quantity.Temperature, 'high'), unit: CONTROLLER, threshold: 800 }],
+    recorder: { period: 900, columns: [LogColumn.Level, LogColumn.Temperature] },
+  }),
+];
+/** Parts that no controller takes. */
+const WRONG: readonly Change[] = [
+  { level: 101 },
+  { timetable: Uint8Array.of(1, 2, 3) },
+  { monitoring: Uint8Array.of(0xa1, 0x00) },
+  { groups: Uint8Array.of(0, 7) },
+];
+
 /** The same on the wire. */
 export const TIMETABLES: readonly Uint8Array[] = CALENDARS.map((config) => timetableOf(config) ?? new Uint8Array(0));
 
@@ -124,13 +144,18 @@ export interface State {
   readonly history: readonly Happening[];
   /** Index in `TIMETABLES`. */
   readonly timetable: number;
+  /** Null: the product's own. */
+  readonly monitoring: Uint8Array | null;
+  /** Of its configuration. */
+  readonly version: number;
 }
 
-export const UNTOLD: State = { config: NONE, history: [], timetable: 2 };
+export const UNTOLD: State = { config: NONE, history: [], timetable: 2, monitoring: null, version: 0 };
 
 /** @returns the state after one more order. */
-export function obeyed(state: State, { at, command }: Order): State {
-  const { kind, level = 0, start, expiration, rampTo, reference, sensor } = command;
+export function obeyed(state: State, { at, command, code }: Order): State {
+  const { kind, start, expiration, rampTo, reference, sensor } = command;
+  const level = command.level ?? 0;
   const instant = (seconds: number) => new Date(seconds * 1000).toISOString();
   const until = expiration === undefined ? {} : { expiration: instant(expiration) };
   const add = (happening: Happening): State => ({ ...state, history: [...state.history, happening] });
@@ -148,14 +173,14 @@ export function obeyed(state: State, { at, command }: Order): State {
       const targetCommand = { state: { name: 'LevelState', value: level }, ...until, refAddress };
       return add({ at, type: 'external', targetCommand });
     }
-    case CommandKind.Monitoring:
     case CommandKind.Counters:
       return state;
-    case CommandKind.DefaultLevel:
-      return { ...state, config: { ...state.config, defaultLevel: level } };
-    case CommandKind.Timetable: {
-      const timetable = TIMETABLES.findIndex((bytes) => Buffer.from(bytes).equals(command.timetable as Uint8Array));
-      return { ...state, timetable, config: { ...CALENDARS[timetable], defaultLevel: state.config.defaultLevel } };
+    case CommandKind.Configuration: {
+      if (code !== AckCode.Done) return state;
+      const { timetable, monitoring = state.monitoring, version = 0 } = command;
+      const index = timetable ? TIMETABLES.findIndex((bytes) => Buffer.from(bytes).equals(timetable)) : state.timetable;
+      const defaultLevel = command.level === undefined ? state.config.defaultLevel : (command.level ?? DEFAULT_LEVEL);
+      return { ...state, timetable: index, config: { ...CALENDARS[index], defaultLevel }, monitoring, version };
     }
     default:
       throw new RangeError(`a night has no orders of kind ${kind}`);
@@ -189,17 +214,28 @@ function override(random: Random, at: number, reference: string): Omit<Order, 'a
   };
 }
 
-function order(random: Random, at: number, reference: string): Omit<Order, 'at'> {
+/** @returns a change of one part or several; one in six has a part that makes it wrong */
+function configure(random: Random, configuration: Configuration): Omit<Order, 'at'> {
+  const change: Change = {};
+  while (Object.keys(change).length === 0) {
+    if (random.chance(0.6)) change.timetable = TIMETABLES[[0, 0, 1, 1, 2][random.below(5)]];
+    if (random.chance(0.4)) change.level = random.chance(0.2) ? null : random.below(101);
+    if (random.chance(0.4)) change.monitoring = DOCUMENTS[random.below(3)];
+  }
+  if (!random.chance(1 / 6)) return { code: AckCode.Done, command: configuration.change(change) };
+  const before = { version: configuration.version, content: configuration.content };
+  const command = configuration.change({ ...change, ...WRONG[random.below(WRONG.length)] });
+  Object.assign(configuration, before);
+  return { code: AckCode.Malformed, command };
+}
+
+function order(random: Random, at: number, reference: string, configuration: Configuration): Omit<Order, 'at'> {
   const code = AckCode.Done;
   const kind = random.next();
   const level = random.below(101);
   if (kind < 0.45) return override(random, at, reference);
   if (kind < 0.55) return { code, command: { kind: CommandKind.Resume } };
-  if (kind < 0.75) {
-    const timetable = TIMETABLES[[0, 0, 1, 1, 2][random.below(5)]];
-    return { code, command: { kind: CommandKind.Timetable, timetable } };
-  }
-  if (kind < 0.85) return { code, command: { kind: CommandKind.DefaultLevel, level } };
+  if (kind < 0.85) return configure(random, configuration);
   const sensor = numberOf(random.chance(0.5) ? 'X1' : 'X2');
   const expiration = random.chance(0.8) ? at / 1000 + random.below(300) : undefined;
   return { code, command: { kind: CommandKind.Sensor, level, sensor, expiration } };
@@ -209,9 +245,10 @@ function order(random: Random, at: number, reference: string): Omit<Order, 'at'>
 export function ordersOf(count: number, seed: number): Order[] {
   const random = seeded(`${seed} orders`);
   const seconds = (DAWN - DUSK) / 1000;
-  const first = { at: DUSK, code: AckCode.Done, command: { kind: CommandKind.Timetable, timetable: TIMETABLES[0] } };
+  const configuration = new Configuration();
+  const first = { at: DUSK, code: AckCode.Done, command: configuration.change({ timetable: TIMETABLES[0] }) };
   const times = Array.from({ length: count - 1 }, () => DUSK + 1000 * (1 + random.below(seconds - 1)));
   for (let i = 10; i < times.length; i += 10) times[i] = times[i - 1];
   times.sort((a, b) => a - b);
-  return [first, ...times.map((at, i) => ({ at, ...order(random, at, `op-${i + 1}`) }))];
+  return [first, ...times.map((at, i) => ({ at, ...order(random, at, `op-${i + 1}`, configuration) }))];
 }

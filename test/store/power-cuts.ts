@@ -7,8 +7,10 @@ import assert from 'node:assert/strict';
 import { isDeepStrictEqual } from 'node:util';
 import type { Board } from '../../firmware/board.ts';
 import { obey } from '../../firmware/link/commands.ts';
+import { AckCode, ConfigurationPart } from '../../firmware/link/messages.ts';
 import type { Firmware } from '../../firmware/main.ts';
 import { decode } from '../../firmware/protocols/cbor.ts';
+import { Settings } from '../../firmware/store/settings.ts';
 import { Vault } from '../../firmware/store/vault.ts';
 import { encodeCommand } from '../../gateway/wire.ts';
 import { loadBoard } from '../../scripts/board-config.mjs';
@@ -34,7 +36,9 @@ const FLASH = 16384;
 const NOTHING = new Uint8Array(8192).fill(255);
 /** Shares of a flash operation that are done when the power goes. */
 const PARTS = [0, 0.5, 1];
-const KEYS = ['timetable', 'level', 'overrides'];
+/** The timetable of a product that has none of its own, and its level. */
+const OWN = new Uint8Array(0);
+const OWN_LEVEL = 90;
 
 /** What the flash holds, and what was acknowledged until then. */
 interface Moment {
@@ -140,6 +144,7 @@ export class Night {
         const found = values(image);
         const isOld = found.every((value, i) => same(value, old[i]));
         const isNew = found.every((value, i) => same(value, fresh[i]));
+        assert.equal(order.code === AckCode.Malformed, false, `order ${index} makes no sense, and something is stored`);
         assert.ok(isNew || (isOld && !acknowledged), `order ${index} is half stored after operation ${count}, ${part}`);
         const states = acknowledged ? [after] : [before.state, after];
         for (const known of [true, false])
@@ -215,8 +220,11 @@ export class Night {
   }
 
   #stored(image: Uint8Array): (Uint8Array | undefined)[] {
-    const vault = new Vault(openSim({ raw: new Flash({ image }) }), { size: FLASH });
-    return KEYS.map((key) => vault.read(key));
+    const sim = openSim({ raw: new Flash({ image }) });
+    const vault = new Vault(sim, { size: FLASH });
+    const settings = new Settings(vault, sim, OWN, OWN_LEVEL);
+    const numbers = Buffer.from(`${settings.version} ${settings.defaultLevel()}`);
+    return [numbers, settings.timetable(), settings.part(ConfigurationPart.Monitoring), vault.read('overrides')];
   }
 
   /** Boots on `image`, and looks 5 s later. @param states each may be what is in force; nothing else may */
@@ -240,6 +248,8 @@ export class Night {
       (candidate) =>
         same(timetable, TIMETABLES[candidate.timetable]) &&
         settings.defaultLevel() === candidate.config.defaultLevel &&
+        settings.version === candidate.version &&
+        same(settings.part(ConfigurationPart.Monitoring), candidate.monitoring ?? undefined) &&
         this.#right(decisionOf(candidate.config, arbiter.command), candidate, time),
     );
     const what = () =>

@@ -1,15 +1,18 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import type { LampCommand } from '../../firmware/control/command.ts';
-import { Reason } from '../../firmware/link/messages.ts';
+import type { Part } from '../../firmware/link/commands.ts';
+import { ConfigurationPart, Reason } from '../../firmware/link/messages.ts';
 import { Settings } from '../../firmware/store/settings.ts';
 import { openSim } from '../../sim/index.ts';
+import { Configuration } from '../configuration.ts';
 
 const OWN = Uint8Array.of(1, 0, 255);
 
 function open() {
-  const { storage } = openSim();
-  return { storage, again: () => new Settings(storage, OWN, 90) };
+  const sim = openSim();
+  const { storage } = sim;
+  return { storage, again: () => new Settings(storage, sim, OWN, 90) };
 }
 
 const instant = fc.option(fc.integer({ min: 1_704_067_200_000, max: 4_294_967_295_000 }), { nil: undefined });
@@ -37,27 +40,71 @@ describe('settings', () => {
   it('are those of the board until somebody sets others', () => {
     const settings = open().again();
     assert.deepEqual(settings.timetable(), OWN);
-    assert.deepEqual([settings.check(), settings.defaultLevel(), settings.overrides()], [undefined, 90, []]);
+    assert.deepEqual([settings.version, settings.defaultLevel(), settings.overrides()], [0, 90, []]);
+    assert.deepEqual([settings.groups().length, settings.part(ConfigurationPart.Monitoring)], [0, undefined]);
   });
 
-  it('remember a timetable and its check value, its last four bytes, and that there shall be none', () => {
-    const { again } = open();
-    again().setTimetable(Uint8Array.of(1, 2, 3, 0xfe, 0xdc, 0xba, 0x98));
-    assert.deepEqual([...(again().timetable() ?? [])], [1, 2, 3, 0xfe, 0xdc, 0xba, 0x98]);
-    assert.equal(again().check(), 0xfedcba98);
-    again().setTimetable(new Uint8Array(0));
-    assert.deepEqual([again().timetable(), again().check()], [undefined, 0]);
-  });
+  /** What the settings hold, as a boot finds it. */
+  const held = (settings: Settings) => [
+    settings.version,
+    settings.defaultLevel(),
+    [...(settings.timetable() ?? [])],
+    settings.part(ConfigurationPart.Monitoring) && [...(settings.part(ConfigurationPart.Monitoring) as Uint8Array)],
+    [...settings.groups()],
+  ];
 
-  it("remember a default level of 0..100 %, and take the board's for anything else", () => {
+  it('remember a configuration part by part: what is null is the board’s own, what is undefined stays', () => {
     const { again, storage } = open();
-    for (const level of [0, 100, 55]) {
-      again().setDefaultLevel(level);
-      assert.equal(again().defaultLevel(), level);
-    }
-    for (const damaged of [[101], [], [1, 2]]) {
-      storage.write('level', Uint8Array.from(damaged));
-      assert.equal(again().defaultLevel(), 90);
+    again().configure(5, 40, [Uint8Array.of(1, 2), Uint8Array.of(3), Uint8Array.of(4, 5)]);
+    assert.deepEqual(held(again()), [5, 40, [1, 2], [3], [4, 5]]);
+    again().configure(6, undefined, [Uint8Array.of(7), undefined, undefined]);
+    assert.deepEqual(held(again()), [6, 40, [7], [3], [4, 5]]);
+    // None is something else than the board's own.
+    again().configure(7, 0, [new Uint8Array(0), new Uint8Array(0), undefined]);
+    assert.deepEqual(held(again()), [7, 0, [], [], [4, 5]]);
+    again().configure(4_294_967_295, null, [null, null, null]);
+    assert.deepEqual(held(again()), [4_294_967_295, 90, [...OWN], undefined, []]);
+    assert.deepEqual(storage.keys(), ['configuration'], 'nothing is left of what does not count any more');
+  });
+
+  it('have the check value of PROTOCOL.md, and know what would stay as it is (300 changes, seed 1)', () => {
+    const { again } = open();
+    const model = new Configuration();
+    const level = fc.option(fc.integer({ min: 0, max: 100 }), { nil: null });
+    const part = fc.option(fc.uint8Array({ maxLength: 6, max: 2 }), { nil: null });
+    const change = fc.record({ level, timetable: part, monitoring: part, groups: part }, { requiredKeys: [] });
+    fc.assert(
+      fc.property(change, (next) => {
+        const before = { ...model.content };
+        const { version } = model.change(next);
+        const settings = again();
+        const parts = [next.timetable, next.monitoring, next.groups] as Part[];
+        assert.equal(settings.check(version, next.level, parts), model.check);
+        const same = (name: 'timetable' | 'monitoring' | 'groups') =>
+          String(before[name] ?? null) === String(next[name] ?? null) && !before[name] === !next[name];
+        for (const [i, name] of (['timetable', 'monitoring', 'groups'] as const).entries()) {
+          assert.equal(parts[i] === undefined, next[name] === undefined || same(name), name);
+        }
+        settings.configure(version, next.level, parts);
+        assert.equal(again().check(version, undefined, []), model.check);
+      }),
+      { numRuns: 300, seed: 1 },
+    );
+  });
+
+  it('take the board’s own for a record that makes no sense, and for a part that is damaged', () => {
+    const { again, storage } = open();
+    again().configure(5, 40, [Uint8Array.of(1, 2), undefined, undefined]);
+    const check = again().check(5, undefined, []);
+    const [part] = storage.keys().filter((key) => key !== 'configuration');
+    storage.delete(part);
+    assert.deepEqual(again().timetable(), OWN);
+    assert.notEqual(again().check(5, undefined, []), check, 'and tell so');
+    storage.write('configuration', Uint8Array.of(0, 0, 0, 5, 101, 0));
+    assert.equal(again().defaultLevel(), 90);
+    for (const damaged of [[], [1], [0, 0, 0, 5, 40, 0, 0]]) {
+      storage.write('configuration', Uint8Array.from(damaged));
+      assert.deepEqual([again().version, again().defaultLevel()], [0, 90]);
     }
   });
 

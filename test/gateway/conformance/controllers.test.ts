@@ -1,6 +1,18 @@
 import assert from 'node:assert/strict';
 import { AckCode, CommandKind, Counter, EventCode, Leaf } from '../../../firmware/link/messages.ts';
-import { at, calendar, level, levels, post, program, reader, timetable, to, ZONE } from '../control-rig.ts';
+import {
+  at,
+  calendar,
+  hasSwitchPoints,
+  level,
+  levels,
+  post,
+  program,
+  reader,
+  timetable,
+  to,
+  ZONE,
+} from '../control-rig.ts';
 import { create, dataOf, eventsOf, logger, pulled, turns } from '../logger-rig.ts';
 import { birth, type Controller, event, Rig, report, T0 } from '../rig.ts';
 
@@ -87,7 +99,8 @@ describe('controllers behind the TALQ API', () => {
     const body = { type: 'AttributeLevelState', value: level(40) };
     const path = `/devices/${lamp}/lampActuator1/defaultLightState`;
     assert.equal((await rig.call('PATCH', path, { body })).status, 200);
-    assert.equal(controller.commands.at(-1)?.get(1), CommandKind.DefaultLevel);
+    assert.equal(controller.commands.at(-1)?.get(1), CommandKind.Configuration);
+    assert.equal(controller.commands.at(-1)?.get(2), 40);
     await rig.report(controller, report({ 0: 3, 3: 40, 4: 40, 5: 0 }));
     assert.deepEqual(await value('lampActuator1/feedbackLightCommand'), { state: level(40), reason: 'default' });
   });
@@ -128,10 +141,7 @@ describe('controllers behind the TALQ API', () => {
         recordingMode: { type: 'EventRecordingMode', sourceEvents: { whiteList: ['invalidCalendar'] } },
       }),
     );
-    controller.answer = (order) =>
-      order.get(1) === CommandKind.Timetable && (order.get(8) as Uint8Array).length > 0
-        ? AckCode.TooLarge
-        : AckCode.Done;
+    controller.answer = (order) => (hasSwitchPoints(order) ? AckCode.TooLarge : AckCode.Done);
     await post(rig, '/control-programs', program('p', [['20:00', 60]]));
     await post(rig, '/calendars', calendar('c', [], 'p'));
     const body = { addresses: to(lamp), entity: { resource: 'calendars', address: 'c' }, cmsRefId: 'asg-12' };
