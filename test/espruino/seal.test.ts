@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { bundle } from '../../scripts/bundle.mjs';
 import { boot, interpreter } from '../../scripts/interpreter.mjs';
-import { fromField, keyOf, siteKey, toField, toGroup, wrapped } from '../sealed.ts';
+import { fromField, keyOf, recordOf, siteKey, toField, toGroup } from '../sealed.ts';
 
 const ID = 'pole-1';
 const ISSUED = 1_795_644_000_123;
@@ -42,7 +42,7 @@ describe('the seal on the interpreter', function () {
         global.session = function () { return hex(seal.session); };
         global.sealed = function (leaf, text) { return hex(seal.seal(leaf, bytes(text))); };
         global.opened = function (name, text, groups) { return hex(seal.open(name, bytes(text), groups && bytes(groups))); };
-        global.unwrapped = function (number, text) { return hex(seal.unwrap([number, 9, bytes(text)])); };`,
+        global.unwrapped = function (text) { return hex(seal.unwrap(bytes(text))); };`,
     });
     const device = boot({ files: { '.bootcde': `${code}\nsetInterval(function(){},50);` } });
     const ask = (call: string): Promise<string> => device.evaluate(call);
@@ -67,8 +67,7 @@ describe('the seal on the interpreter', function () {
         assert.equal(await ask(`opened("cmd","${hex(good)}")`), hex(message));
         assert.equal(await ask(`opened("cmd","${hex(good)}")`), 'undefined', 'once');
       }
-      const wrapper = hex(wrapped(ID, at, 300, group.key));
-      assert.equal(await ask(`unwrapped(300,"${wrapper}")`), hex(record));
+      assert.equal(await ask(`unwrapped("${hex(recordOf([group], ID, at))}")`), hex(record));
       const street = toGroup(group, bytes(30), ISSUED);
       assert.equal(await ask(`opened("300","${hex(street)}","${hex(record)}")`), hex(bytes(30)));
       assert.equal(await ask(`opened("300","${hex(street)}","${hex(record)}")`), 'undefined', 'once');

@@ -3,6 +3,7 @@ import { RecordKind } from '../../firmware/link/messages.ts';
 import { RECORD } from '../../firmware/metering/counters.ts';
 import { FlashJournal } from '../../firmware/store/journal.ts';
 import { Ring } from '../../firmware/store/ring.ts';
+import { Settings } from '../../firmware/store/settings.ts';
 import { Vault } from '../../firmware/store/vault.ts';
 import type { FlashOptions } from '../../hal/hal.ts';
 import { loadBoard } from '../../scripts/board-config.mjs';
@@ -20,7 +21,7 @@ export interface Rate {
   batches: number;
   /** Each is stored when it begins and when it ends, with a reference of 64 bytes. */
   overrides: number;
-  /** Timetables of 2560 bytes. */
+  /** Configurations with another timetable of 2560 bytes. */
   timetables: number;
   boots: number;
 }
@@ -34,6 +35,7 @@ export async function wear(days: number, rate: Rate): Promise<Record<'counters' 
   const [store, area] = [board.store as FlashOptions, board.journal as FlashOptions];
   const ring = new Ring(sim, sim.openFlash(counters), RECORD);
   const vault = new Vault(sim, store);
+  const settings = new Settings(vault, sim, new Uint8Array(0), 100);
   const journal = new FlashJournal(sim, sim.openFlash(area), 1);
   const record = new Uint8Array(RECORD);
   const due = (minute: number, count: number) =>
@@ -48,7 +50,9 @@ export async function wear(days: number, rate: Rate): Promise<Record<'counters' 
     for (let i = due(minute, rate.events); i > 0; i--) tell(RecordKind.Event, 28);
     for (let i = due(minute, rate.batches); i > 0; i--) tell(RecordKind.Samples, 600);
     for (let i = 2 * due(minute, rate.overrides); i > 0; i--) vault.write('overrides', new Uint8Array(250));
-    for (let i = due(minute, rate.timetables); i > 0; i--) vault.write('timetable', new Uint8Array(2560));
+    for (let i = due(minute, rate.timetables); i > 0; i--) {
+      settings.configure(settings.version + 1, undefined, [new Uint8Array(2560), undefined, undefined]);
+    }
     for (let i = due(minute, rate.boots); i > 0; i--) vault.write('boot', new Uint8Array(5));
   }
   const pages = ({ address = 0, size }: FlashOptions) => {
