@@ -75,6 +75,8 @@ interface State {
   readonly wants: Map<PartName, Want>;
   /** What the controller would not take, and how it said so. */
   readonly refused: Map<PartName, { value: Parts[PartName]; outcome: Outcome }>;
+  /** Parts for which there is no room beside the others. */
+  readonly excess: Set<PartName>;
   /** The birth that was last looked at. */
   birth: Birth | undefined;
   /** What the controller has, as far as it has said or acknowledged so; undefined: nobody knows. */
@@ -143,6 +145,7 @@ export class Configurations {
       controller,
       wants: new Map(),
       refused: new Map(),
+      excess: new Set(),
       birth: undefined,
       given: undefined,
       version: 0,
@@ -186,6 +189,7 @@ export class Configurations {
       const refused = state.refused.get(name);
       if (!differs.includes(name) && isSame(target[name], want.value)) settle(want, 'done');
       else if (refused && isSame(refused.value, want.value)) settle(want, refused.outcome);
+      else if (state.excess.has(name)) settle(want, 'tooLarge');
     }
     // One that waits for its controller gives way to what is wanted now.
     if (differs.length === 0 || (!controller.online && !sending)) return;
@@ -231,11 +235,14 @@ export class Configurations {
       const taken = refused && isSame(refused.value, value) ? state.given?.[name] : value;
       if (taken !== undefined) Object.assign(target, { [name]: taken });
     }
+    const before = new Set(state.excess);
+    state.excess.clear();
     for (const name of DISPENSABLE) {
       const length = BYTES.reduce((sum, one) => sum + (target[one]?.length ?? 0), 0);
       if (length <= LONGEST_CONFIGURATION) break;
-      this.log(`${id} gets no ${name}: a configuration of ${length} bytes is too long`, 'warning');
-      state.refused.set(name, { value: state.wants.get(name)?.value, outcome: 'tooLarge' });
+      if (!before.has(name))
+        this.log(`${id} gets no ${name}: ${length} bytes of configuration are too many`, 'warning');
+      state.excess.add(name);
       delete target[name];
     }
     return target;
