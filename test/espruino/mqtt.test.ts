@@ -65,7 +65,7 @@ describe('MQTT on the interpreter', () => {
       publish('é水', Uint8Array.of(255), 0),
       puback(2),
       pingresp,
-      publish('rvb1/c1/cmd', new Uint8Array(2800), 1, 300),
+      publish('rvb1/c1/cmd', new Uint8Array(3600), 1, 300),
       puback(3),
     ].map((packet) => hexOf(made(packet)));
     const lines = await same(

@@ -120,7 +120,7 @@ async function talk(port: number): Promise<void> {
       assert.deepEqual(await arrives, new Array(length).fill(7));
     }
     const next = controller.message('rvb1/c1/time');
-    await gateway.publishAsync('rvb1/c1/cmd', Buffer.alloc(3000), { qos: 1 });
+    await gateway.publishAsync('rvb1/c1/cmd', Buffer.alloc(4000), { qos: 1 });
     await gateway.publishAsync('rvb1/c1/time', Buffer.of(1), { qos: 1 });
     await next;
     assert.equal(controller.uplink.oversize, 1);

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { sweep } from '../store/journal-model.ts';
 import { sweepRing } from '../store/ring-cuts.ts';
+import { sweepSettings } from '../store/settings-cuts.ts';
 import { sweepVault } from '../store/vault-cuts.ts';
 import { told, wear } from '../store/wear.ts';
 
@@ -23,6 +24,12 @@ describe('what is kept in raw flash, at length', () => {
     const cuts = sweepVault(200, 512);
     console.log(`      ${cuts} cuts`);
     assert.ok(cuts > 5000, `${cuts} cuts`);
+  });
+
+  it('holds the old configuration or the new one, whole, whenever the power goes in 60 changes of any parts', () => {
+    const cuts = sweepSettings(60, 512);
+    console.log(`      ${cuts} cuts`);
+    assert.ok(cuts > 4000, `${cuts} cuts`);
   });
 
   it('outlives 15 years by a month of the most that can happen', async () => {
