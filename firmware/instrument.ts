@@ -149,17 +149,16 @@ export class Instrument implements MonitorOwner {
     return AckCode.Done;
   }
 
-  /** @returns whether it could judge by this document; nothing changes but that a fault is told. */
-  check(document: Bytes): AckCode {
-    const code = this._apply(document, true, 1);
-    this.faults.judge(EventCode.InvalidLampType, code === AckCode.Done ? 0 : 1);
+  /**
+   * Judges by another document from now on.
+   * @param document null: the product's own
+   * @param look it is only looked at whether it makes sense; nothing changes but that a fault is told
+   */
+  setMonitoring(document: Bytes | null, look?: 1): AckCode {
+    const code = this._apply(document || new Uint8Array(0), true, look);
+    if (look) this.faults.judge(EventCode.InvalidLampType, code === AckCode.Done ? 0 : 1);
+    else this.changed();
     return code;
-  }
-
-  /** Judges by a document that was looked at from now on. @param document null: the product's own */
-  setMonitoring(document: Bytes | null): void {
-    this._apply(document || new Uint8Array(0), true);
-    this.changed();
   }
 
   /** @param pairs [`Counter`, value, …]; all are set, or none */

@@ -232,7 +232,7 @@ export class Firmware implements Controller, Measured, Supervised {
     let code = timetable && timetable.length > 0 ? checkTimetable(timetable, this._limits) : AckCode.Done;
     // What is still to be opened looks at it then.
     if (code === AckCode.Done && document && !this._rest) {
-      code = instrument ? instrument.check(document) : AckCode.Malformed;
+      code = instrument ? instrument.setMonitoring(document, 1) : AckCode.Malformed;
     }
     if (code !== AckCode.Done) return code;
     if (groups) {
