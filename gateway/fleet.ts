@@ -1,5 +1,6 @@
 /** The controllers in the field: who is there, what they last said, and the commands on their way. */
 
+import { randomInt } from 'node:crypto';
 import {
   AckCode,
   COMMAND_GROUP_ROOT,
@@ -203,7 +204,11 @@ export class Fleet {
   private readonly origins = new Map<string, Map<number, Origin>>();
   /** Counters that were set since the last report: those may be lower than before. */
   private readonly presets = new Map<string, Set<number>>();
-  private number: number;
+  /**
+   * Of the last command. By chance at first: a controller answers a number that it has answered lately again, and obeys it
+   * not, and what it acknowledges may come when another gateway has begun, whose clock goes as it likes.
+   */
+  private number = randomInt(2 ** 32);
   private readonly grumble: Log;
 
   /** @param publish sends one message; never throws, and may lose it */
@@ -213,8 +218,6 @@ export class Fleet {
     private readonly log: Log,
   ) {
     this.grumble = complainer(log, MOST_COMPLAINTS, () => clock.now());
-    // Numbers go on from the time, so that they stay new after a restart without being stored.
-    this.number = Math.floor(clock.now() / 1000) % 4294967296;
     this.keepGaps();
   }
 

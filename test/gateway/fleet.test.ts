@@ -187,6 +187,7 @@ describe('a command for a group', () => {
     return { ...made, told };
   };
   const order = { kind: CommandKind.Override, level: 40 };
+  const numberOf = ([, command]: (string | Map<number, number>)[]) => (command as Map<number, number>).get(0) as number;
   const map = (number: number, ...more: [number, unknown][]) =>
     new Map<number, unknown>([[0, number], [1, CommandKind.Override], [2, 40], ...more]);
 
@@ -195,8 +196,9 @@ describe('a command for a group', () => {
     run(40_030);
     void fleet.submitGroup([7], ['a', 'b', 'c'], order);
     // T0 is at a whole minute.
-    const number = T0 / 1000 + 1;
-    assert.deepEqual(told(), [
+    const first = told();
+    const number = numberOf(first[0]);
+    assert.deepEqual(first, [
       ['rvb1/c/cmd', map(number, [13, 421])],
       ['rvb1c/7', map(number, [13, 421])],
     ]);
@@ -210,30 +212,45 @@ describe('a command for a group', () => {
 
   it('waits for nobody when it is for one lamp, or has a start of its own', () => {
     const { fleet, clock, told } = group();
-    const number = T0 / 1000;
+    const start = T0 / 1000 + 60;
     void fleet.submitGroup([7], ['a'], order);
-    void fleet.submitGroup([7], ['a', 'b'], { ...order, start: number + 60 });
-    assert.deepEqual(told(), [
-      ['rvb1/a/cmd', map(number + 1)],
-      ['rvb1c/7', map(number + 2, [3, number + 60])],
+    void fleet.submitGroup([7], ['a', 'b'], { ...order, start });
+    const all = told();
+    const [one, other] = all.map(numberOf);
+    assert.deepEqual(all, [
+      ['rvb1/a/cmd', map(one)],
+      ['rvb1c/7', map(other, [3, start])],
     ]);
+    assert.notEqual(one, other);
     clock.close();
   });
 
+  it('has a number that no gateway before had, whatever the time was then', () => {
+    const numbers = new Set<number>();
+    for (let restart = 0; restart < 50; restart++) {
+      const { fleet, clock, told } = group();
+      for (let i = 0; i < 8; i++) void fleet.submitGroup([], ['a'], order);
+      for (const one of told()) numbers.add(numberOf(one));
+      clock.close();
+    }
+    assert.equal(numbers.size, 50 * 8);
+  });
+
   it('is acknowledged with what is in action then', async () => {
-    const { fleet, clock, receive } = group();
+    const { fleet, clock, receive, told } = group();
     const [outcome] = fleet.submitGroup([], ['a'], order);
+    const number = numberOf(told()[0]);
     receive(
       Leaf.Ack,
       new Map([
-        [0, T0 / 1000 + 1],
+        [0, number],
         [1, 0],
         [2, 55],
         [3, 6],
       ]),
     );
     assert.equal(await outcome, 'done');
-    const expected = { number: T0 / 1000 + 1, level: 55, reason: Reason.Test, time: T0 };
+    const expected = { number, level: 55, reason: Reason.Test, time: T0 };
     assert.deepEqual(fleet.controllers.get('a')?.applied, expected);
     clock.close();
   });
