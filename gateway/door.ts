@@ -23,8 +23,6 @@ export interface DoorOptions {
   tls: boolean;
   /** @returns the API's address of whoever leads; undefined: nobody, or this gateway itself */
   leader(): string | undefined;
-  /** What GET /health says. */
-  health(): object;
 }
 
 export interface Door {
@@ -33,7 +31,7 @@ export interface Door {
 }
 
 /** @returns when it listens; rejects with a message that names an occupied port */
-export async function openDoor({ host, port, tls, leader, health }: DoorOptions): Promise<Door> {
+export async function openDoor({ host, port, tls, leader }: DoorOptions): Promise<Door> {
   const sockets = new Set<Socket>();
   const server: Server | TcpServer = tls
     ? createTcpServer({ allowHalfOpen: true }, (socket) => pass(socket, leader()))
@@ -52,8 +50,7 @@ export async function openDoor({ host, port, tls, leader, health }: DoorOptions)
 
   function serve(asked: IncomingMessage, answer: ServerResponse): void {
     const to = leader();
-    if (asked.method === 'GET' && asked.url === '/health') say(answer, 200, health());
-    else if (to === undefined) refuse(answer, 'No gateway leads at the moment.');
+    if (to === undefined) refuse(answer, 'No gateway leads at the moment.');
     else forward(asked, answer, new URL(to));
   }
 

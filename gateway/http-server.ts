@@ -70,18 +70,6 @@ export function openServer(handler: RequestListener, tls: Tls | undefined, log: 
   return server;
 }
 
-/** Answers GET /health, which is no part of TALQ, for whoever distributes requests among gateways. */
-export function sayHealth(health: () => object, handler: RequestListener): RequestListener {
-  return (request, response) => {
-    if (request.method !== 'GET' || request.url !== '/health') {
-      handler(request, response);
-      return;
-    }
-    response.writeHead(200, { 'content-type': 'application/json' });
-    response.end(JSON.stringify(health()));
-  };
-}
-
 function openTlsServer(
   options: ServerOptions,
   handler: RequestListener,

@@ -207,7 +207,7 @@ async function lead(options: GatewayOptions, place?: Place, operation?: Operatio
     });
     const monitors = new Monitors(model, fleet, configurations, log);
     monitors.lampOf = (device) => watchedLamp(types, device);
-    const promises = new Promises(store, log);
+    const promises = new Promises(store, feed, log);
     const fits = new LampFits(model, types, feed, clock);
     types.changed = () => {
       monitors.bringAll();
@@ -277,7 +277,6 @@ async function lead(options: GatewayOptions, place?: Place, operation?: Operatio
       observe: (...request) => operation?.metrics.request(...request),
       tls: server,
       leads,
-      health: place?.health,
       log,
     });
     // Before anybody can ask for more: what was promised later replaces what was promised before.
@@ -294,6 +293,7 @@ async function lead(options: GatewayOptions, place?: Place, operation?: Operatio
     info.gatewayUri = options.publicUri ?? url;
 
     await loggers.start();
+    promises.tellFailures();
     const watch = new Watch(model, fleet, feed, store, clock, log);
     await watch.start();
     const telling = await tellFieldEvents(fleet, model, feed, clock, store);

@@ -31,7 +31,6 @@ export interface Place {
   port: number;
   /** Whether this gateway still leads; it may be asked at any time. */
   leads(): boolean;
-  health(): object;
   /** Others keep records too; absent: the leader alone does. */
   lease?: Lease;
 }
@@ -72,12 +71,9 @@ export async function startMember(
     closers.push(() => keyFile?.close());
     const keys = keyFile?.keys ?? options.keys ?? { find: () => undefined };
     const intake = new Intake(store, new Reader(keys, store, () => performance.now()), options.now, log);
-    const health = (): object => {
-      const role = leading ? 'leader' : 'follower';
-      return { role, ...(leader === undefined ? {} : { leader }), kept: intake.kept };
-    };
+    operation?.join(() => ({ ...(leader === undefined ? {} : { leader }), kept: intake.kept }));
     const secure = tls !== undefined && !insecureHttp;
-    const open = (port: number) => openDoor({ host, port, tls: secure, leader: () => leader, health });
+    const open = (port: number) => openDoor({ host, port, tls: secure, leader: () => leader });
     let door = await open(options.port);
     closers.push(() => door.close());
     const { port } = door;
@@ -93,7 +89,6 @@ export async function startMember(
       part = await lead({
         store: ours,
         port,
-        health,
         leads: () => term === ours && holds(),
         lease: shared ? lease : undefined,
       });

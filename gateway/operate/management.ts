@@ -30,9 +30,19 @@ export interface State {
   store?: Store;
   /** Absent while this gateway does not lead. */
   subject?: Subject;
+  /** Absent where it cannot be one of several. */
+  member?(): Member;
 }
 
-export interface Health {
+/** One of several gateways on one database. */
+export interface Member {
+  /** Address of whoever leads; absent: this gateway, or nobody. */
+  leader?: string;
+  /** Messages of controllers that it has put into the database itself. */
+  kept: number;
+}
+
+export interface Health extends Partial<Member> {
   /** degraded: everything works, but a CMS is away */
   status: 'ready' | 'degraded' | 'unready';
   role: Role;
@@ -89,7 +99,7 @@ export class Management {
     const works = role === 'follower' || (role === 'leader' && field?.broker.connected === true);
     const attached = field?.cms.every((one) => one.attached) ?? true;
     const status = !works || !database.writable ? 'unready' : attached ? 'ready' : 'degraded';
-    return { status, role, version, database, ...field };
+    return { status, role, version, database, ...field, ...this.state.member?.() };
   }
 
   private async serve({ method, url = '' }: IncomingMessage, response: ServerResponse): Promise<void> {

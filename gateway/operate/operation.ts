@@ -1,6 +1,6 @@
 /** What operators see of a gateway, from its start to its end, whether it leads meanwhile or follows. */
 import type { Store } from '../store/store.ts';
-import { Management, type State } from './management.ts';
+import { Management, type Member, type State } from './management.ts';
 import { Metrics, type Subject } from './metrics.ts';
 
 export class Operation {
@@ -54,6 +54,11 @@ export class Operation {
     this.use(store);
     this.shelf = store;
     if (this.state.role !== 'stopping') this.state.role = 'follower';
+  }
+
+  /** It is one of several. */
+  join(member: () => Member): void {
+    this.state.member = member;
   }
 
   /** From now on load balancers shall look elsewhere. */

@@ -5,7 +5,7 @@ import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest }
 import { CommandKind } from '../../firmware/link/messages.ts';
 import type { Clock } from '../clock.ts';
 import type { Fleet } from '../fleet.ts';
-import { openServer, sayHealth, type Tls } from '../http-server.ts';
+import { openServer, type Tls } from '../http-server.ts';
 import type { Log } from '../log.ts';
 import { OnDemand } from '../on-demand.ts';
 import type { Answer } from './answers.ts';
@@ -86,8 +86,6 @@ export function buildApi(options: {
   tls?: Tls;
   /** Whether this gateway still leads, where there are several. */
   leads(): boolean;
-  /** What to say of it at /health; absent: that there is no such path. */
-  health?(): object;
   log: Log;
 }) {
   const { library, groups, reach, promises, types, loggers, feed, timetables, monitors, fleet, clock, callers } =
@@ -95,7 +93,7 @@ export function buildApi(options: {
   const { tls, log, longestBody = LONGEST_BODY } = options;
   const app = Fastify({
     bodyLimit: longestBody,
-    serverFactory: (handler) => openServer(options.health ? sayHealth(options.health, handler) : handler, tls, log),
+    serverFactory: (handler) => openServer(handler, tls, log),
     // Who is being answered when the server closes gets the answer, and the end of the connection.
     forceCloseConnections: 'idle',
     return503OnClosing: false,

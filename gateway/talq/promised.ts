@@ -1,6 +1,7 @@
 /**
  * What was answered with 202: a lamp that is away gets its command when it is back, and the CMS hears of it, also when the
- * gateway was started again meanwhile. Source: TALQ 2.7.1 §3.4 (202 and talqOriginRequestId).
+ * gateway was started again meanwhile. TALQ has no message about those that fail: an event says so, with the token of the
+ * command. Source: TALQ 2.7.1 §3.4 (202 and talqOriginRequestId).
  */
 
 import { CommandKind } from '../../firmware/link/messages.ts';
@@ -9,6 +10,7 @@ import type { Fleet, Outcome } from '../fleet.ts';
 import type { Log } from '../log.ts';
 import type { Store } from '../store/store.ts';
 import { type Again, type Job, tellWhenDone } from './dispatch.ts';
+import type { EventFeed } from './feed.ts';
 import type { DeviceView, Model } from './model.ts';
 import { give } from './override.ts';
 import type { Peer } from './peers.ts';
@@ -40,14 +42,22 @@ interface Field {
 
 export class Promises {
   private readonly open = new Set<Promised>();
+  private field: Field | undefined;
+  private listened: () => void = () => {};
+  /** Somebody listens to the feed. */
+  private readonly listening = new Promise<void>((resolve) => {
+    this.listened = resolve;
+  });
 
   constructor(
     private readonly store: Store,
+    private readonly feed: EventFeed,
     private readonly log: Log,
   ) {}
 
   /** Takes up what the last run of the gateway left, in the order in which it was promised. */
   async start(field: Field, find: (owner: string) => Peer | undefined): Promise<void> {
+    this.field = field;
     const left = await this.load();
     const requests = new Map<string, { promised: Promised; jobs: Job[] }>();
     for (const promised of left.sort((a, b) => a.time - b.time)) {
@@ -67,6 +77,11 @@ export class Promises {
       const { owner, origin } = promised;
       tellWhenDone(field.clock, jobs, (devices) => void this.tell(find(owner), devices, owner, origin));
     }
+  }
+
+  /** Loggers hear what fails, from now on and what has failed since the start. */
+  tellFailures(): void {
+    this.listened();
   }
 
   /** Writes down the jobs of a request that is about to be answered with 202, until they have ended and were told of. */
@@ -99,9 +114,23 @@ export class Promises {
 
   private watch(promised: Promised, outcome: Promise<Outcome>): void {
     this.open.add(promised);
-    void outcome.then((end) => {
-      if (this.open.delete(promised)) this.save(promised, end === 'done' ? { ...promised, done: true } : undefined);
+    void outcome.then(async (end) => {
+      const failed = end !== 'done' && end !== 'superseded' && promised.again !== undefined;
+      if (failed) await this.listening;
+      if (!this.open.delete(promised)) return;
+      // Both are one transaction.
+      this.save(promised, end === 'done' ? { ...promised, done: true } : undefined);
+      if (failed) this.fail(promised, end);
     });
+  }
+
+  private fail({ device: address, owner, again }: Promised, end: Outcome): void {
+    const device = this.field?.model.find(address);
+    if (!this.field || !device) return;
+    const info = `${nameOf(again)} was not obeyed: ${REASONS[end] ?? end}`;
+    const happening = { functionId: 'basic', eventType: 'deviceMalfunction', phase: 'instant' } as const;
+    const cmsRefId = again?.command?.cmsRefId;
+    this.feed.emit({ device, ...happening, time: this.field.clock.now(), info, cmsRefId, owner });
   }
 
   private save({ owner, origin, device }: Omit<Promised, 'time'>, record: Promised | undefined): void {
@@ -109,6 +138,17 @@ export class Promises {
       this.log(`cannot store what was promised to ${device}: ${error.message}`, 'error');
     });
   }
+}
+
+const REASONS: { [outcome in Outcome]?: string } = {
+  expired: 'the lamp did not acknowledge it before it expired',
+  refused: 'the lamp refused it',
+  tooLarge: 'the lamp has no room for it',
+};
+
+function nameOf({ command, counters }: Again = {}): string {
+  if (command !== undefined) return command ? 'an override' : 'the end of an override';
+  return counters ? 'the setting of a counter' : 'a default level';
 }
 
 function again({ model, fleet, clock, timetables }: Field, device: DeviceView, promised: Promised): Promise<Outcome> {

@@ -28,8 +28,7 @@ describe('the port of a gateway that does not lead', () => {
     leader.closeAllConnections();
     await new Promise((resolve) => leader.close(resolve));
   });
-  const open = (tls: boolean) =>
-    openDoor({ host: '127.0.0.1', port: 0, tls, leader: () => to, health: () => ({ role: 'follower' }) });
+  const open = (tls: boolean) => openDoor({ host: '127.0.0.1', port: 0, tls, leader: () => to });
   const ask = (path: string, options: RequestInit = {}) => fetch(`http://127.0.0.1:${door.port}${path}`, options);
 
   it('passes a request on to the leader as it is, and its answer back', async () => {
@@ -42,12 +41,6 @@ describe('the port of a gateway that does not lead', () => {
     assert.deepEqual([request.method, request.url], ['POST', '/talq/gateway/groups?clientAddress=a%20b']);
     assert.equal(request.headers['talq-api-version'], '2.7.1');
     assert.equal(body, content);
-  });
-
-  it('says itself how it is', async () => {
-    const reply = await ask('/health');
-    assert.deepEqual([reply.status, await reply.json()], [200, { role: 'follower' }]);
-    assert.equal(asked.length, 0);
   });
 
   it('answers 503 and when to ask again while nobody leads, and when the leader does not answer', async () => {
@@ -77,7 +70,7 @@ describe('the port of a gateway that does not lead', () => {
   });
 
   it('is refused by name when it is occupied', async () => {
-    const options = { host: '127.0.0.1', port: door.port, tls: false, leader: () => to, health: () => ({}) };
+    const options = { host: '127.0.0.1', port: door.port, tls: false, leader: () => to };
     await assert.rejects(openDoor(options), { message: `port ${door.port} (TALQ API) is occupied` });
   });
 });

@@ -68,10 +68,20 @@ export class Member {
 
   constructor(
     readonly port: number,
+    readonly management: number,
     readonly words: string[],
   ) {
     const script = fileURLToPath(new URL('../../gateway/main.ts', import.meta.url));
-    this.child = spawn(process.execPath, ['--import', 'tsx', script, '--port', String(port), ...words]);
+    this.child = spawn(process.execPath, [
+      '--import',
+      'tsx',
+      script,
+      '--port',
+      String(port),
+      '--management-port',
+      String(management),
+      ...words,
+    ]);
     for (const stream of [this.child.stdout, this.child.stderr]) {
       stream?.on('data', (text) => this.log.push(...String(text).trimEnd().split('\n')));
     }
@@ -79,7 +89,7 @@ export class Member {
   }
 
   async health(): Promise<Health | undefined> {
-    const asked = fetch(`http://127.0.0.1:${this.port}/health`, { signal: AbortSignal.timeout(1000) });
+    const asked = fetch(`http://127.0.0.1:${this.management}/health`, { signal: AbortSignal.timeout(1000) });
     return asked.then((reply) => reply.json() as Promise<Health>).catch(() => undefined);
   }
 

@@ -255,8 +255,10 @@ export class Rig {
   private readonly agents = new Map<TlsAgentOptions, TlsAgent>();
   gateway!: Gateway;
 
-  static async start(options: Partial<GatewayOptions> = {}): Promise<Rig> {
+  /** @param now ms UTC */
+  static async start(options: Partial<GatewayOptions> = {}, now = T0): Promise<Rig> {
     const rig = new Rig();
+    rig.now = now;
     const log = (line: string) => rig.log.push(line);
     rig.gateway = await startGateway({ port: 0, keys: KEYS, now: () => rig.now, log, ...options });
     return rig;

@@ -34,14 +34,14 @@ describe('two gateways on one PostgreSQL database and one mosquitto', () => {
     broker = await Mosquitto.start();
     cms = new TestCms();
     await cms.listen();
-    const ports = [await freePort(), await freePort()];
+    const ports = [await freePort(), await freePort(), await freePort(), await freePort()];
     const words = ['--database', url, '--broker', `mqtt://127.0.0.1:${broker.port}`, '--insecure-http'];
     const ids = Array.from({ length: CONTROLLERS }, (_, i) => `PAR-${i}`);
     keys = keyFile(ids);
     const same = ['--keys', keys, '--cms', cms.uri, '--public-uri', `http://127.0.0.1:${ports[0]}/talq/gateway`];
-    members = [new Member(ports[0], [...words, ...same])];
+    members = [new Member(ports[0], ports[2], [...words, ...same])];
     await members[0].becomes('leader');
-    members.push(new Member(ports[1], [...words, ...same]));
+    members.push(new Member(ports[1], ports[3], [...words, ...same]));
     await members[1].becomes('follower');
     await attach();
     field = await Promise.all(ids.map((id) => Insisting.connect(broker.port, id)));
@@ -146,7 +146,7 @@ describe('two gateways on one PostgreSQL database and one mosquitto', () => {
     );
 
     // The one that was killed comes back and follows; then the other one ends in good order.
-    members[0] = new Member(members[0].port, members[0].words);
+    members[0] = new Member(members[0].port, members[0].management, members[0].words);
     await members[0].becomes('follower');
     await happen(EVENTS + 1, () => members[1].end('SIGTERM'));
     await members[0].becomes('leader');

@@ -190,8 +190,10 @@ describe('the management port of a gateway with a CMS and a database', () => {
     const second = await Rig.start(options);
     await until(async () => (await health(first)).code === 200);
     assert.equal((await health(first)).role, 'leader');
-    const { code, role, status, broker: field } = await health(second);
-    assert.deepEqual([code, role, status, field], [200, 'follower', 'ready', undefined]);
+    const { code, role, status, broker: field, leader, kept } = await health(second);
+    assert.deepEqual([code, role, status, field, kept], [200, 'follower', 'ready', undefined, 0]);
+    assert.ok(first.gateway.url.startsWith(leader), leader);
+    assert.equal((await fetch(new URL('/health', second.gateway.url))).status, 404, 'it is no part of the API');
     const leads = async (rig: Rig) => (await metrics(rig))('reverbere_leader');
     assert.deepEqual([await leads(first), await leads(second)], [1, 0]);
     await first.gateway.close();
