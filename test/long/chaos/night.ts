@@ -13,28 +13,27 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { Decoder } from 'cbor-x';
 import type { Board, Site } from '../../../firmware/board.ts';
-import { EventCode, EventItem, LogKey, Phase, RecordKind } from '../../../firmware/link/messages.ts';
+import { EventCode, Phase, RecordKind } from '../../../firmware/link/messages.ts';
 import { start as startFirmware } from '../../../firmware/main.ts';
-import type { Journal } from '../../../firmware/store/journal.ts';
 import { ControllerKeys, KEY_LENGTH } from '../../../gateway/keys/controller-keys.ts';
 import { openStore, type StoreOptions } from '../../../gateway/store/open.ts';
 import { loadBoard } from '../../../scripts/board-config.mjs';
 import { World } from '../../../sim/clock.ts';
-import { type Controller, openController } from '../../../sim/controller.ts';
+import { openController } from '../../../sim/controller.ts';
 import { Daylight } from '../../../sim/plant/daylight.ts';
 import { Mains } from '../../../sim/plant/mains.ts';
 import { type Random, seeded } from '../../../sim/random.ts';
 import { freePort } from '../../free-port.ts';
+import { type Answered, CMS, NightCms, type Order } from './cms.ts';
 import type { FromGateway, ToGateway } from './gateway.ts';
+import { eventOf, nameOf, Pole, type Records, textOf } from './pole.ts';
 import { BadNetwork, type Badness, GOOD } from './proxy.ts';
 
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
 export const HOUR = 60 * MINUTE;
 const BEGIN = Date.parse('2026-11-26T18:00:00Z');
-const CMS = '0a6f1f0e-53a5-4b52-9d0e-3a3c2b1d4e5f';
 
 /** ms of simulated time between two looks at sockets, while somebody connects, who has 15 s for each step, and else. */
 const SHORT = 40;
@@ -44,8 +43,6 @@ const AHEAD = 2000;
 /** ms of real time that anything of the machinery may take. */
 const PATIENCE = 60_000;
 
-const decoder = new Decoder({ mapsAsObjects: false } as never);
-
 export interface NightOptions {
   seed: number;
   controllers: number;
@@ -53,8 +50,13 @@ export interface NightOptions {
   metered: number;
   /** ms of simulated time */
   length: number;
-  /** Times that the gateway is killed, and the broker. */
+  /** Gateways on one database. */
+  members: number;
+  /** Times that a gateway is killed, and the broker. */
   kills: number;
+  /** Times that the power of one of the unsteady poles goes, and that another board takes a place. */
+  powerCuts: number;
+  replacements: number;
   /** Of the controllers' network, and of the gateway's. */
   badness: { near: Badness; far: Badness };
   store: StoreOptions;
@@ -68,57 +70,46 @@ export interface Sum {
   doubled: number;
   /** In the database, but never produced, or not as it is there. */
   wrong: number;
-}
-
-interface Command {
-  reference: string;
-  pole: number;
-  level: number;
-  /** ms UTC */
-  time: number;
-  fate: 'asked' | 'accepted' | 'promised' | 'refused' | 'unanswered';
-  obeyed: boolean;
-}
-
-/** One pole, and what was seen of it where it happened. */
-class Pole {
-  readonly events: string[] = [];
-  readonly batches: string[] = [];
-  /** What the test did to it, in the words of the events that must come of it. */
-  readonly injected: string[] = [];
-  /** References of the overrides that it obeyed, each time. */
-  readonly overrides: string[] = [];
-  faulty = false;
-  /** What its firmware keeps for the gateway. */
-  journal: Journal | undefined;
-
-  constructor(
-    readonly id: string,
-    readonly controller: Controller,
-  ) {}
+  /** Went with a board that was replaced. */
+  gone: number;
+  /** Of these kinds, some. */
+  examples: string[];
 }
 
 export class Night {
   readonly world = new World();
   readonly poles: Pole[] = [];
-  readonly commands: Command[] = [];
+  cms!: NightCms;
   readonly log: string[] = [];
   near!: BadNetwork;
   far!: BadNetwork;
   gatewayKills = 0;
   brokerKills = 0;
+  /** What the log says was not obeyed: where, and the token of the command. */
+  failures: string[] = [];
+  /** Times that one of several gateways began to lead. */
+  successions = 0;
+  /** Orders whose gateway was killed as soon as it had answered that they are for later. */
+  orphans = 0;
+  /** What doors and leakages of poles without power, or just before, did that no journal had. */
+  unseen = 0;
   #random: Random;
   #broker: ChildProcess | undefined;
-  #gateway: Child | undefined;
+  /** By member; undefined: it was killed. */
+  #gateways: (Child | undefined)[] = [];
   #next: Child | undefined;
   #directory = mkdtempSync(join(tmpdir(), 'reverbere-'));
-  #addresses = new Map<string, string>();
   #keys = join(this.#directory, 'keys.json');
   /** ms that the gateway's clock is wrong. */
   #skew = 0;
   #asking = 0;
   #starting = 0;
   #chaos = false;
+  #boards = 0;
+  /** The next gateway that promises something is killed. */
+  #treacherous = false;
+  /** Puts a new board in the place of a pole. */
+  #standards = new Map<Pole, () => void>();
 
   private constructor(private options: NightOptions) {
     this.#random = seeded(options.seed);
@@ -137,7 +128,7 @@ export class Night {
       night.far = await BadNetwork.open(port, seeded(`${options.seed} far`));
       await night.#openPoles();
       night.#next = new Child(night);
-      await night.#startGateway();
+      for (let member = 0; member < options.members; member++) await night.#startGateway(member);
       return night;
     } catch (error) {
       await night.close();
@@ -152,7 +143,7 @@ export class Night {
 
   async close(): Promise<void> {
     for (const { controller } of this.poles) controller.sim.cutPower();
-    await this.#gateway?.kill();
+    for (const gateway of this.#gateways) await gateway?.kill();
     await this.#next?.kill();
     this.#broker?.kill('SIGKILL');
     await this.near?.close();
@@ -163,26 +154,36 @@ export class Night {
   /** Lets the whole night pass, with everything that happens in it, and then peace until all has arrived. */
   async run(): Promise<void> {
     await this.advance(MINUTE);
-    await this.until(() => this.poles.every((pole) => isOnline(pole)), HOUR, 'everybody is online');
-    await this.#learnAddresses();
-    await this.#beside(() => this.#call('POST', '/logger-configs', LOGGER));
+    await this.until(() => this.poles.every(({ online }) => online), HOUR, 'everybody is online');
+    await this.#beside(async () => {
+      await this.cms.prepare();
+      await this.#call('POST', '/logger-configs', LOGGER);
+    });
     this.near.badness = this.options.badness.near;
     this.far.badness = this.options.badness.far;
     this.#chaos = true;
     this.#schedule();
     await this.advance(this.options.length);
-    this.#chaos = false;
+    this.#chaos = this.#treacherous = false;
     for (const { controller, faulty } of this.poles) if (faulty) controller.lamp.repair();
     this.near.badness = this.far.badness = GOOD;
-    const settled = () => {
-      this.settle();
-      const open = this.commands.some(({ obeyed, fate }) => !obeyed && (fate === 'accepted' || fate === 'promised'));
-      return !open && this.poles.every(hasToldAll);
-    };
+    const settled = () =>
+      !this.cms.asking && this.cms.obedience().disobeyed.length === 0 && this.poles.every((pole) => pole.hasToldAll);
     // Who has failed often waits up to an hour before it connects; what is not there by then will never be.
     for (const end = this.world.now + 4 * HOUR; this.world.now < end && !settled(); ) await this.advance(MINUTE);
-    await this.advance(10 * MINUTE);
-    this.settle();
+    this.cms.stop();
+    await this.advance(30 * MINUTE);
+  }
+
+  /** What the CMS wants of everybody is wanted, and done where it can be. */
+  async orderAll(what: Order['what'], level?: number): Promise<void> {
+    const { cms } = this;
+    const orders = Array.from({ length: cms.groups }, (_, group): Order => {
+      const poles = cms.members(group);
+      return { what, reference: 'the end', poles, group: true, level, expiration: undefined, fate: 'asked' };
+    });
+    await this.#beside(() => Promise.all(orders.map((order) => cms.put(order))));
+    await this.advance(2 * MINUTE);
   }
 
   /** Lets time pass until condition holds. */
@@ -198,15 +199,15 @@ export class Night {
       const busy = this.near.greeting > 0 || this.#asking > 0;
       const step = Math.min(busy ? SHORT : LONG, end - this.world.now);
       this.world.run(step);
-      this.#gateway?.tick(this.now + this.#skew);
+      for (const gateway of this.#gateways) gateway?.tick(this.now + this.#skew);
       // Real processes start, and connect, in real time.
-      const awaited = this.#broker && this.#gateway && (this.far.connections === 0 || this.far.greeting > 0);
+      const awaited = this.#broker && this.#alive.length > 0 && (this.far.connections === 0 || this.far.greeting > 0);
       const slow = this.#starting > 0 || awaited;
       if (busy || slow) await sleep(slow ? 4 : 2);
       else await turn();
       for (
         const limit = Date.now() + PATIENCE;
-        this.#gateway?.isBehind(this.now + this.#skew - AHEAD);
+        this.#alive.some((gateway) => gateway.isBehind(this.now + this.#skew - AHEAD));
         await sleep(1)
       ) {
         assert.ok(Date.now() < limit, `the gateway hangs\n${this.log.slice(-20).join('\n')}`);
@@ -224,32 +225,46 @@ export class Night {
       const id = `pole-${String(index + 1).padStart(3, '0')}`;
       const key = Uint8Array.from({ length: KEY_LENGTH }, () => this.#random.below(256));
       keys.add(id, { key });
-      const controller: Controller = openController({
-        world: this.world,
+      const pole = new Pole(id, index % 5 > 2, seeded(`${this.options.seed} ${id}`));
+      const site = {
         id,
-        board: index < this.options.metered ? metered : plain,
-        site: {
+        host: '127.0.0.1',
+        port: this.near.port,
+        window: 20,
+        key: Buffer.from(key).toString('base64url'),
+      } as Site;
+      const stand = () => {
+        const controller = openController({
+          world: this.world,
           id,
-          host: '127.0.0.1',
-          port: this.near.port,
-          window: 20,
-          key: Buffer.from(key).toString('base64url'),
-        } as Site,
-        seed: `${this.options.seed} ${index}`,
-        mains,
-        daylight,
-        temperature: 20,
-        onUncaught: (error) => this.log.push(`${id}: ${(error as Error).stack}`),
-        start: (hal, board, site) => {
-          const firmware = startFirmware(hal, board, site);
-          watch(firmware, pole, () => controller.sim.clock.uptime());
-          return firmware;
-        },
-      });
-      const pole = new Pole(id, controller);
+          board: index < this.options.metered ? metered : plain,
+          site,
+          seed: `${this.options.seed} ${this.#boards++}`,
+          mains,
+          daylight,
+          temperature: 20,
+          onUncaught: (error) => this.log.push(`${id}: ${(error as Error).stack}`),
+          start: (hal, board, site) => {
+            const firmware = startFirmware(hal, board, site);
+            pole.watch(firmware);
+            return firmware;
+          },
+        });
+        pole.stand(controller);
+      };
+      this.#standards.set(pole, stand);
+      stand();
       this.poles.push(pole);
     }
     keys.save(this.#keys);
+    this.cms = new NightCms(
+      this.poles,
+      this.#random,
+      (method, path, body, request) => this.#call(method, path, body, request),
+      () => this.now,
+      (ms, run) => this.world.after(ms, run),
+      (line) => this.hear(line),
+    );
   }
 
   /** Everything that happens, at instants drawn now. */
@@ -260,8 +275,11 @@ export class Night {
     for (let count = 0; count < kills; count++) {
       at(() =>
         this.#when(
-          () => this.#gateway,
-          () => this.#killGateway(),
+          () => this.#alive.length > 0 && !this.#treacherous,
+          async () => {
+            if (random.chance(0.5)) await this.#killGateway();
+            else this.#treacherous = true;
+          },
         ),
       );
       at(() =>
@@ -270,6 +288,16 @@ export class Night {
           () => this.#killBroker(),
         ),
       );
+    }
+    const unsteady = this.poles.filter((pole) => pole.unsteady);
+    for (let count = 0; count < this.options.powerCuts; count++) {
+      const pole = unsteady[random.below(unsteady.length)];
+      at(() => this.#cutPower(pole));
+    }
+    const replaceable = unsteady.filter((pole) => this.poles.indexOf(pole) >= metered);
+    for (let count = 0; count < this.options.replacements; count++) {
+      const pole = replaceable[random.below(replaceable.length)];
+      at(() => this.#replace(pole));
     }
     for (let count = 0; count < length / (20 * SECOND); count++) at(() => this.near.cutOne());
     for (let count = 0; count < length / (5 * MINUTE); count++) at(() => this.far.cutOne());
@@ -293,7 +321,11 @@ export class Night {
     for (const pole of this.poles) {
       for (const signal of SIGNALS) this.#toggle(pole, signal);
     }
-    for (let count = 0; count < (2 * controllers * length) / (8 * HOUR); count++) at(() => void this.#order());
+    const lamps = (controllers * length) / HOUR;
+    for (let count = 0; count < lamps / 6; count++) at(() => this.cms.order('override', false));
+    for (let count = 0; count < lamps / 12; count++) at(() => this.cms.order('override', true));
+    for (let count = 0; count < lamps / 12; count++) at(() => this.cms.order('calendar', random.chance(0.2)));
+    for (let count = 0; count < lamps / 12; count++) at(() => this.cms.order('level', false));
   }
 
   /** Does something as soon as there is something to do it to. */
@@ -317,6 +349,34 @@ export class Night {
       });
     };
     this.world.after(wait(), begin);
+  }
+
+  /** The power of a pole goes, mostly in the middle of a write, and comes back. */
+  #cutPower(pole: Pole): void {
+    const { sim } = pole.controller;
+    if (!sim.on) return;
+    const kind = this.#random.below(4);
+    if (kind === 0) sim.cutPower();
+    else pole.tear(kind > 1, 20 * MINUTE);
+    const back = () => {
+      if (sim !== pole.controller.sim) return;
+      if (sim.on) this.world.after(MINUTE, back);
+      else
+        this.world.after(this.#random.below(4) === 0 ? this.#random.below(10) * MINUTE : SECOND, () =>
+          sim.restorePower(),
+        );
+    };
+    back();
+  }
+
+  /** Another board takes the place of one, with empty flash. */
+  #replace(pole: Pole): void {
+    if (!pole.online) {
+      this.world.after(MINUTE, () => this.#replace(pole));
+      return;
+    }
+    pole.leave();
+    this.world.after((1 + this.#random.below(5)) * MINUTE, () => this.#standards.get(pole)?.());
   }
 
   #breakLamp(pole: Pole): void {
@@ -351,80 +411,35 @@ export class Night {
     this.world.after((5 + this.#random.below(120)) * SECOND, () => void this.#startBroker());
   }
 
-  async #startGateway(): Promise<void> {
+  async #startGateway(member: number): Promise<void> {
     const child = this.#next as Child;
     this.#next = new Child(this);
     this.#starting++;
     const brokerUrl = `mqtt://127.0.0.1:${this.far.port}`;
     await child.start({ ...this.options.store, port: 0, brokerUrl, keysFile: this.#keys }, this.now + this.#skew);
     this.#starting--;
-    this.#gateway = child;
+    this.#gateways[member] = child;
   }
 
-  async #killGateway(): Promise<void> {
-    const gateway = this.#gateway;
-    if (!gateway) return;
+  get #alive(): Child[] {
+    return this.#gateways.filter((gateway) => gateway !== undefined);
+  }
+
+  async #killGateway(which?: Child): Promise<void> {
+    const alive = this.#alive;
+    const gateway = which ?? alive[this.#random.below(alive.length)];
+    const member = this.#gateways.indexOf(gateway);
+    if (member < 0) return;
     this.gatewayKills++;
-    this.#gateway = undefined;
+    this.#gateways[member] = undefined;
     await gateway.kill();
-    this.world.after(this.#random.below(30) * SECOND, () => void this.#startGateway());
+    this.world.after(this.#random.below(30) * SECOND, () => void this.#startGateway(member));
   }
 
   /** A process told something. */
   hear(line: string): void {
+    if (line.startsWith('leads after')) this.successions++;
     this.log.push(`${new Date(this.now).toISOString()} ${line}`);
-  }
-
-  async #learnAddresses(): Promise<void> {
-    await this.#beside(async () => {
-      const { body } = await this.#call('GET', '/devices');
-      for (const { name, address } of body as { name: string; address: string }[]) this.#addresses.set(name, address);
-    });
-    for (const { id } of this.poles) assert.ok(this.#addresses.has(id), `${id} is not among the gateway's devices`);
-  }
-
-  /** The CMS orders a level, unless the lamp has an order that is not done. */
-  async #order(): Promise<void> {
-    const at = this.#random.below(this.poles.length);
-    const level = 20 + this.#random.below(81);
-    const open = this.commands.some(
-      ({ pole, obeyed, fate }) => pole === at && !obeyed && fate !== 'refused' && fate !== 'unanswered',
-    );
-    if (open) return;
-    const reference = `${this.commands.length + 1} for ${this.poles[at].id}`;
-    const command: Command = { reference, pole: at, level, time: this.now, fate: 'asked', obeyed: false };
-    this.commands.push(command);
-    const body = {
-      addresses: [{ resource: 'devices', address: this.#addresses.get(this.poles[at].id) }],
-      targetCommand: { state: { name: 'LevelState', value: level }, cmsRefId: reference },
-    };
-    try {
-      const { status } = await this.#call('POST', '/override-commands', body);
-      if (status === 201) command.fate = 'accepted';
-      else command.fate = status === 202 ? 'promised' : 'refused';
-    } catch {
-      command.fate = 'unanswered';
-    }
-  }
-
-  /** What has been obeyed since. */
-  private settle(): void {
-    for (const command of this.commands) {
-      command.obeyed ||= this.poles[command.pole].overrides.includes(command.reference);
-    }
-  }
-
-  /** @returns poles whose lamp does not do what was ordered last, or gives another light than that */
-  astray(): string[] {
-    return this.poles.flatMap(({ id, controller, overrides }, at) => {
-      const ours = this.commands.filter(({ pole }) => pole === at);
-      const accepted = ours.filter(({ fate }) => fate === 'accepted' || fate === 'promised');
-      const last = ours.findLastIndex(({ reference }) => reference === overrides.at(-1));
-      if (accepted.length > 0 && last < ours.indexOf(accepted[accepted.length - 1])) return [`${id}: an older command`];
-      const light = Math.round(controller.lamp.light);
-      if (last < 0 || light === ours[last].level) return [];
-      return [`${id}: ${light} % instead of ${ours[last].level} %`];
-    });
   }
 
   async #beside<T>(work: () => Promise<T>): Promise<T> {
@@ -436,66 +451,89 @@ export class Night {
     return end;
   }
 
-  async #call(method: string, path: string, body?: unknown): Promise<{ status: number; body: unknown }> {
-    const url = this.#gateway?.url;
-    if (!url) throw new Error('there is no gateway');
+  async #call(method: string, path: string, body?: unknown, request: string = randomUUID()): Promise<Answered> {
+    const alive = this.#alive;
+    const gateway = alive[this.#random.below(alive.length)];
+    if (!gateway?.url) throw new Error('there is no gateway');
     this.#asking++;
     try {
       const query = new URLSearchParams({
         clientAddress: CMS,
-        ...(method === 'GET' ? {} : { talqRequestId: randomUUID() }),
+        ...(method === 'GET' ? {} : { talqRequestId: request }),
       });
-      return await ask(method, `${url}${path}?${query}`, body);
+      const answered = await ask(method, `${gateway.url}${path}?${query}`, body);
+      if (answered.status === 202 && this.#treacherous) {
+        this.#treacherous = false;
+        this.orphans++;
+        await this.#killGateway(gateway);
+      }
+      return answered;
     } finally {
       this.#asking--;
     }
   }
 
-  /** Ends the gateway and compares what its database holds with what was produced. */
+  /** Waits until the gateway has everything, then ends it and compares what their database holds with what was produced. */
   async compare(): Promise<{ events: Sum; samples: Sum; inputs: Sum; doors: Sum }> {
-    await this.#gateway?.kill();
-    this.#gateway = undefined;
+    await this.until(() => this.poles.every((pole) => pole.hasToldAll), HOUR, 'everything is told');
+    for (const gateway of this.#gateways) await gateway?.kill();
+    this.#gateways = [];
     const store = await openStore(this.options.store, () => {});
-    const stored = new Map<string, string[]>();
+    const stored = new Map<string, Records>();
     const log: Logged[] = [];
     try {
       for (let sequence = 0; ; ) {
         const some = await store.arrivals.after(sequence, 1000);
         if (some.length === 0) break;
         sequence = some[some.length - 1].sequence;
-        for (const { controller, kind, content } of some) {
-          const name = `${controller} ${kind}`;
-          const list = stored.get(name) ?? [];
-          list.push(kind === RecordKind.Event ? eventOf(content) : batchOf(content));
-          stored.set(name, list);
+        for (const { controller, kind, epoch, number, content } of some) {
+          const records: Records = stored.get(controller) ?? new Map();
+          records.set(nameOf(kind, epoch, number), textOf(kind, content));
+          stored.set(controller, records);
         }
       }
       for (const { body } of await store.logs.pending(`${CMS}/${LOGGER.address}`, 1_000_000))
-        log.push((body as unknown as { data: Logged }).data);
+        log.push(body as unknown as Logged);
     } finally {
       await store.close();
     }
-    const events = sumOf(this.poles.map(({ id, events }) => [events, stored.get(`${id} ${RecordKind.Event}`) ?? []]));
-    const samples = sumOf(
-      this.poles.map(({ id, batches }) => [batches, stored.get(`${id} ${RecordKind.Samples}`) ?? []]),
-    );
-    const toldOf = (id: string, signals: readonly (typeof SIGNALS)[number][]) =>
-      (stored.get(`${id} ${RecordKind.Event}`) ?? [])
-        .map((text) => text.split(' ').slice(0, 2).join(' '))
+    const sum = (kind: RecordKind) =>
+      sumOf(
+        this.poles.map(({ id, recorded, gone }) => {
+          const mine = (records: Records) =>
+            [...records].filter(([name]) => name.startsWith(`${kind} `)).map(([name, text]) => `${name} ${text}`);
+          const held = stored.get(id) ?? new Map();
+          const lost = [...gone]
+            .filter((name) => name.startsWith(`${kind} `) && !held.has(name))
+            .map((name) => `${name} ${recorded.get(name)}`);
+          return [mine(recorded), mine(held), lost];
+        }),
+      );
+    const toldOf = (records: Records, signals: readonly (typeof SIGNALS)[number][]) =>
+      [...records]
+        .filter(([name]) => name.startsWith(`${RecordKind.Event} `))
+        .map(([, text]) => eventOf(text))
         .filter((text) => signals.some((signal) => text.startsWith(`${CODES[signal]} `)));
-    const inputs = sumOf(this.poles.map(({ id, injected }) => [injected, toldOf(id, SIGNALS)]));
+    const steady = this.poles.filter(({ unsteady }) => !unsteady);
+    const inputs = sumOf(steady.map(({ id, injected }) => [injected, toldOf(stored.get(id) ?? new Map(), SIGNALS)]));
     const doors = sumOf(
-      this.poles.map(({ id, injected }) => {
-        const address = `${this.#addresses.get(id)}/basic`;
-        const logged = log.filter(({ srcAddress, eventType }) => srcAddress === address && eventType === DOOR);
-        return [
-          injected.filter((text) => text.startsWith(`${CODES.door} `)),
-          logged.map(({ startEndFlag }) => `${CODES.door} ${startEndFlag ? Phase.Start : Phase.End}`),
-        ];
-      }),
+      steady.map(({ id, injected }) => [
+        injected.filter((text) => text.startsWith(`${CODES.door} `)),
+        logged(log, this.cms.addresses.get(id)),
+      ]),
     );
-    return { events, samples, inputs, doors };
+    this.failures = log.flatMap(({ cmsRefId, data }) => (cmsRefId ? [`${data.srcAddress} ${cmsRefId}`] : []));
+    const others = this.poles.filter(({ unsteady }) => unsteady);
+    this.unseen = sumOf(others.map(({ injected, recorded }) => [injected, toldOf(recorded, SIGNALS)])).lost;
+    return { events: sum(RecordKind.Event), samples: sum(RecordKind.Samples), inputs, doors };
   }
+}
+
+/** @returns code and phase of a device's entries about its door */
+function logged(log: readonly Logged[], device = ''): string[] {
+  return log
+    .filter(({ data }) => data.srcAddress === `${device}/basic` && data.eventType === DOOR)
+    .map(({ data: { startEndFlag } }) => `${CODES.door} ${startEndFlag ? Phase.Start : Phase.End}`);
 }
 
 const DOOR = 'cabinetDoorOpen';
@@ -503,27 +541,18 @@ const LOGGER = {
   address: 'log',
   ownerCMS: CMS,
   sourceAddresses: { blackList: [] },
-  recordingMode: { type: 'EventRecordingMode', sourceEvents: { whiteList: [DOOR] } },
+  recordingMode: { type: 'EventRecordingMode', sourceEvents: { whiteList: [DOOR, 'deviceMalfunction'] } },
   reportingMode: { type: 'ImmediateReportingMode', delay: 0 },
 };
 
 /** An entry of the log, as far as it matters here. Source: TALQ 2.7.1, EventLogData. */
 interface Logged {
-  srcAddress: string;
-  eventType: string;
-  startEndFlag?: boolean;
+  cmsRefId?: string;
+  data: { srcAddress: string; eventType: string; startEndFlag?: boolean };
 }
 
 const SIGNALS = ['door', 'leakage'] as const;
 const CODES = { door: EventCode.DoorOpen, leakage: EventCode.LeakageDetected };
-
-const isOnline = ({ controller }: Pole): boolean => controller.firmware?.status().includes('link up') === true;
-
-/** @returns whether the controller believes that the gateway has all that it knows */
-function hasToldAll({ journal }: Pole): boolean {
-  if (!journal) return false;
-  return [RecordKind.Event, RecordKind.Samples].every((kind) => journal.first(kind) > journal.last(kind));
-}
 
 /** A product without lines, whose inputs tell much, or one with a meter besides. */
 async function boardOf(directory: string, name: string, meter: boolean): Promise<Board> {
@@ -540,46 +569,13 @@ async function boardOf(directory: string, name: string, meter: boolean): Promise
   return { ...board, network: { ...board.network, keepAlive: 600 } };
 }
 
-/** Notes what a controller's parts make, before anything of the link has it. */
-// biome-ignore lint/suspicious/noExplicitAny: parts that nobody else reaches into
-function watch(firmware: any, pole: Pole, uptime: () => number): void {
-  const { _told: told } = firmware.instrument;
-  pole.journal = told._journal;
-  const { happened, recorded } = told;
-  const { override } = firmware.arbiter;
-  told.happened = (event: readonly (number | undefined)[]) => {
-    pole.events.push(`${event[EventItem.Code - 1]} ${event[EventItem.Phase - 1]} ${Math.floor(uptime() / 1000)}`);
-    happened.call(told, event);
-  };
-  told.recorded = (batch: { start: number; record: readonly number[]; count: number; samples: Uint8Array }) => {
-    pole.batches.push(
-      `${batch.start / 1000} ${batch.record[0]} ${batch.count} ${Buffer.from(batch.samples).toString('hex')}`,
-    );
-    recorded.call(told, batch);
-  };
-  firmware.arbiter.override = (command: { reference?: string }) => {
-    if (command.reference !== undefined) pole.overrides.push(command.reference);
-    return override.call(firmware.arbiter, command);
-  };
-}
-
-function eventOf(content: Uint8Array): string {
-  const [, items] = decoder.decode(content) as [number, number[]];
-  return `${items[EventItem.Code]} ${items[EventItem.Phase]} ${items[EventItem.Uptime]}`;
-}
-
-function batchOf(content: Uint8Array): string {
-  const map = decoder.decode(content) as Map<number, number & Uint8Array>;
-  const samples = Buffer.from(map.get(LogKey.Samples) as Uint8Array).toString('hex');
-  return `${map.get(LogKey.Start)} ${map.get(LogKey.Period)} ${map.get(LogKey.Count)} ${samples}`;
-}
-
-/** @param pairs what was produced, and what is stored of it; two things of one kind may look alike */
-function sumOf(pairs: [readonly string[], readonly string[]][]): Sum {
-  const sum: Sum = { produced: 0, stored: 0, lost: 0, doubled: 0, wrong: 0 };
-  for (const [produced, stored] of pairs) {
+/** @param triples what was produced, what is stored of it, and what may not be; two things of one kind may look alike */
+function sumOf(triples: [readonly string[], readonly string[], (readonly string[])?][]): Sum {
+  const sum: Sum = { produced: 0, stored: 0, lost: 0, doubled: 0, wrong: 0, gone: 0, examples: [] };
+  for (const [produced, stored, gone = []] of triples) {
     sum.produced += produced.length;
     sum.stored += stored.length;
+    sum.gone += gone.length;
     const open = new Map<string, number>();
     for (const text of produced) open.set(text, (open.get(text) ?? 0) + 1);
     for (const text of stored) {
@@ -587,8 +583,13 @@ function sumOf(pairs: [readonly string[], readonly string[]][]): Sum {
       if (left === undefined) sum.wrong++;
       else if (left === 0) sum.doubled++;
       else open.set(text, left - 1);
+      if (!left) sum.examples.push(`${left === 0 ? 'doubled' : 'wrong'}: ${text}`);
     }
-    for (const left of open.values()) sum.lost += left;
+    for (const text of gone) open.delete(text);
+    for (const [text, left] of open) {
+      sum.lost += left;
+      if (left > 0) sum.examples.push(`lost: ${text}`);
+    }
   }
   return sum;
 }
