@@ -164,7 +164,9 @@ export class Night {
     this.#chaos = true;
     this.#schedule();
     await this.advance(this.options.length);
-    this.#chaos = this.#treacherous = false;
+    this.#chaos = false;
+    if (this.#treacherous) await this.#killGateway();
+    this.#treacherous = false;
     for (const { controller, faulty } of this.poles) if (faulty) controller.lamp.repair();
     this.near.badness = this.far.badness = GOOD;
     const settled = () =>
