@@ -142,10 +142,13 @@ export class Instrument implements MonitorOwner {
     if (columns.length > 0 && !(columns[0] >= 60 && 86400 % columns[0] === 0)) return AckCode.Malformed;
     if (places.length > LIMIT * MOST_LIMITS || columns.length > MOST_COLUMNS + 1) return AckCode.TooLarge;
     if (look) return AckCode.Done;
-    this.faults.setLimits(places);
+    // A document may have hundreds of numbers, and in a plain array each takes two variables.
+    const packed = document.length > 0;
+    this.faults.setLimits(packed ? new Float64Array(places) : places);
     const storage = this._settings.storage;
-    this._monitor = new LampMonitor(storage, this.faults, lamp as LampType, fresh, config.nominal, this);
-    this._recorder.set(columns);
+    const type = packed ? new Float64Array(lamp as number[]) : lamp;
+    this._monitor = new LampMonitor(storage, this.faults, type as LampType, fresh, config.nominal, this);
+    this._recorder.set(packed ? new Uint32Array(columns) : columns);
     return AckCode.Done;
   }
 

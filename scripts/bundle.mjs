@@ -61,6 +61,8 @@ const MINIFIER = {
 const SHARED = [
   ...['rvb', 'version', 'board', 'status'],
   ...['id', 'host', 'port', 'username', 'password', 'key', 'group', 'ssid', 'passphrase', 'paths'],
+  // A topic's last level, by which it is also found with a name that only the message knows.
+  'cmd',
   ...['level', 'reason', 'start', 'expiration', 'rampTo', 'rampFrom', 'reference', 'program', 'control', 'sensor'],
 ];
 

@@ -182,10 +182,15 @@ export class GatewayEnd {
     return message;
   }
 
+  /** @returns the counter that a message of that instant gets, ms UTC: of itself, where it is given as the instant */
+  next(time: number): number {
+    return Math.max(this.counter + 1, Math.floor(time));
+  }
+
   /** @param time ms UTC. @returns the message as it travels */
   seal(leaf: string, message: Uint8Array, time: number): Buffer {
     assert.ok(this.id && this.session, 'a birth has come');
-    this.counter = Math.max(this.counter + 1, Math.floor(time));
+    this.counter = this.next(time);
     return toField(this.id, leaf, message, this.counter, this.session);
   }
 }

@@ -191,9 +191,9 @@ export function report(
   return writer.finish();
 }
 
-/** Writes items of an array that has begun; undefined ones become null. */
-export function writeItems(writer: CborWriter, items: ArrayLike<number | null | undefined>): void {
-  for (let i = 0; i < items.length; i++) {
+/** Writes items of an array that has begun, all or those from a place on; undefined ones become null. */
+export function writeItems(writer: CborWriter, items: ArrayLike<number | null | undefined>, from?: number): void {
+  for (let i = from || 0; i < items.length; i++) {
     const item = items[i];
     if (item === undefined || item === null) writer.simple(null);
     else writer.number(item);

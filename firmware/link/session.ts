@@ -39,8 +39,9 @@ import { Uplink } from './uplink.ts';
 const SOON = 500;
 /** 0.1 W */
 const DEAD_BAND = 20;
-/** Messages that wait to be taken. */
+/** Messages that wait to be taken, and their bytes in all. */
 const INBOX = 8;
+const INBOX_BYTES = 4096;
 /** Bytes of the longest message: sealed, the uplink takes no more, and 14 units with 10 values each stay below. */
 const LONGEST = 1000;
 /** ms until the uplink is asked again when it has no room. */
@@ -221,8 +222,11 @@ export class Session {
   /** A message has come; from here the way to storage would be too deep. @internal */
   receive(topic: string, payload: Bytes): void {
     // What finds no place is lost: commands are said again until they are answered, and so is presence.
-    if (this._inbox.length >= INBOX) return;
-    this._inbox.push({ _topic: topic, _payload: new Uint8Array(payload), _at: this._hal.clock.uptime() });
+    const inbox = this._inbox;
+    let bytes = payload.length;
+    for (const message of inbox) bytes += message._payload.length;
+    if (inbox.length >= INBOX || bytes > INBOX_BYTES) return;
+    inbox.push({ _topic: topic, _payload: payload, _at: this._hal.clock.uptime() });
     this._schedule.at(this._task, 0);
   }
 

@@ -32,8 +32,8 @@ export interface Post {
 }
 
 export class Teller {
-  /** What happened and is not yet in the journal: from a reading to here the stack is as deep as it may be. */
-  private _fresh: (readonly (number | null | undefined)[])[] = [];
+  /** What happened and is not yet in the journal: from a reading to here the stack is as deep as it may be. As JSON, small. */
+  private _fresh: string[] = [];
   /** Events up to this number were told since the link came up, or were there before it did. */
   private _sent: number;
   /** Of these it is not to be expected any more that the gateway says it has them. */
@@ -67,7 +67,7 @@ export class Teller {
 
   /** Something happened. @param event by `EventItem`, its number left out */
   happened(event: readonly (number | null | undefined)[]): void {
-    this._fresh.push(event);
+    this._fresh.push(JSON.stringify(event));
     this._schedule.at(this._task, 0);
   }
 
@@ -77,7 +77,7 @@ export class Teller {
     writer.pairs(LogKey.Start, [batch.start / 1000, batch.record[0]]);
     writer.number(LogKey.Columns);
     writer.array(batch.record.length - 1);
-    writeItems(writer, batch.record.slice(1));
+    writeItems(writer, batch.record, 1);
     writer.pairs(LogKey.Count, [batch.count]);
     writer.number(LogKey.Samples);
     writer.bytes(batch.samples);
@@ -184,9 +184,10 @@ export class Teller {
     const journal = this._journal;
     const writer = this._writer;
     for (;;) {
-      const event = this._fresh[0];
-      if (event) {
-        const undated = event[EventItem.Time - 1] === undefined;
+      const text = this._fresh[0];
+      if (text) {
+        const event = JSON.parse(text) as (number | null)[];
+        const undated = event[EventItem.Time - 1] === null;
         const length = undated ? EventItem.Boot - 1 : event.length;
         writer.array(length + (undated ? 2 : 1));
         for (let i = 0; i < length; i++) {
@@ -215,7 +216,7 @@ export class Teller {
         const clock = this._hal.clock;
         const nothing = [undefined, undefined, undefined, undefined, undefined, undefined, undefined];
         const told = [EventCode.Dropped, Phase.Instant, seconds(clock.uptime()), seconds(clock.time())];
-        this._fresh.push(told.concat(nothing, [dropped, kind]));
+        this._fresh.push(JSON.stringify(told.concat(nothing, [dropped, kind])));
       }
       if (this._fresh.length === 0) return;
     }

@@ -23,7 +23,7 @@ import { Care, NEVER, type Schedule } from '../schedule.ts';
 export interface UplinkOwner {
   /** Connected and subscribed; messages that had waited have been written. */
   greet(): void;
-  /** @param payload valid during the call */
+  /** @param payload the owner's to keep */
   receive(topic: string, payload: Bytes): void;
 }
 
@@ -360,7 +360,11 @@ export class Uplink implements StreamOptions {
     const id = acknowledge ? (data[end] << 8) | data[end + 1] : 0;
     if (acknowledge && !id) return false;
     if (packet.cut) this.oversize++;
-    else this._owner.receive(readText(data, topic, end), data.subarray(payload, packet.to));
+    else {
+      const bytes = data.subarray(payload, packet.to);
+      // What lies in a body of its own is handed on: a long message is there once.
+      this._owner.receive(readText(data, topic, end), packet.from > 0 ? new Uint8Array(bytes) : bytes);
+    }
     if (id) {
       if (!this._heard) this._heard = Heard.Something;
       if (this._acks.length === ACKS) return false;

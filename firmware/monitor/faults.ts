@@ -37,7 +37,7 @@ export class Faults {
   /** 1: a condition asks for a change, and its time is running. */
   pending = 0;
   /** [code, unit, threshold in steps of the quantity, …] */
-  private _limits: readonly number[] = [];
+  private _limits: ArrayLike<number> = [];
   /** By code, then by limit: 1 while it holds. */
   private _active: Uint8Array;
   /** s of uptime at which the condition began to ask for a change, 0: it does not; then those of the last raise, 0: never. */
@@ -55,7 +55,7 @@ export class Faults {
   }
 
   /** Limits that held are cleared. */
-  setLimits(limits: readonly number[]): void {
+  setLimits(limits: ArrayLike<number>): void {
     const active = new Uint8Array(CODES + limits.length / LIMIT);
     active.set(this._active.subarray(0, CODES));
     for (let place = CODES; place < this._active.length; place++) this._set(place, 0);
@@ -143,7 +143,8 @@ export class Faults {
   }
 
   private _unitOf(place: number): number | undefined {
+    if (place < CODES) return undefined;
     const unit = this._limits[LIMIT * (place - CODES) + 1];
-    return place < CODES || unit === CONTROLLER ? undefined : unit;
+    return unit === CONTROLLER ? undefined : unit;
   }
 }

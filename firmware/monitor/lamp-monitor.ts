@@ -66,7 +66,7 @@ export interface Reading {
 }
 
 /** A lamp by `LampItem`: steps of the wire; null: not known. */
-export type LampType = readonly (number | null)[];
+export type LampType = readonly (number | null)[] | Float64Array;
 
 /** Who is told of sags (`first`: 0.1 s that it lasted, `second`: its extreme, 0.1 V). */
 export interface MonitorOwner extends FaultOwner {
@@ -243,7 +243,7 @@ export class LampMonitor {
         else if (now - this._changed >= 10 * REST) this._wrong = light;
       }
     }
-    const curve = type.slice(LampItem.PowerFactors) as number[];
+    const curve = (type as number[]).slice(LampItem.PowerFactors);
     if (factor !== undefined && curve.length > 1 && light >= Math.max(DIM, curve[0])) {
       const over = Math.abs(factor) - interpolate(curve, light);
       faults.judge(EventCode.PowerFactorTooLow, over < 0 ? 1 : over > BACK ? 0 : undefined);

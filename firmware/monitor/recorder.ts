@@ -28,7 +28,7 @@ export interface Batch {
   /** ms UTC of the first instant. */
   readonly start: number;
   /** [s between instants, column, …] */
-  readonly record: readonly number[];
+  readonly record: readonly number[] | Uint32Array;
   readonly count: number;
   readonly samples: Bytes;
 }
@@ -46,7 +46,7 @@ export class Recorder {
   private _count = 0;
   private _start = 0;
   /** [period in s, column, …] */
-  private _record: readonly number[] = [];
+  private _record: readonly number[] | Uint32Array = [];
   /** By column: the value before, its slope, and twice the running mean of what is coded. */
   private _state = new Float64Array(0);
   private _task: number;
@@ -63,7 +63,7 @@ export class Recorder {
   }
 
   /** Records otherwise from now on; what there is goes out. @param record [period in s, column as in `LogKey`, …]; empty: nothing */
-  set(record: readonly number[]): void {
+  set(record: readonly number[] | Uint32Array): void {
     this.flush();
     this._record = record;
     this._state = new Float64Array(record.length > 0 ? 3 * record.length - 3 : 0);

@@ -18,6 +18,10 @@ const DEPTH = 4;
 /** Items of one message, keys and containers included, unless the caller allows more. */
 const ITEMS = 64;
 
+/** Bytes of a message that are collected one by one, and of encoded items that are no longer copied like that. */
+const MANY = 64;
+const FEW = 12;
+
 /** The one NaN. Source: RFC 8949 §4.2.2. */
 const HALF_NAN = 0x7e00;
 
@@ -37,11 +41,13 @@ const enum Major {
  * Writes one message after the other. Heads and numbers are the shortest that hold the value, lengths definite; keys go
  * out in the order they come, so the caller gives them ascending. A message that is too long is found out by `finish`,
  * whatever was called before. Bytes are collected in a plain array and stored at once: native calls with several bytes
- * are what the interpreter does fastest.
+ * are what the interpreter does fastest. Each takes a variable there, so that what has become long is packed.
  */
 export class CborWriter {
   private _bytes: number[] = [];
   private _push: number[]['push'];
+  /** What comes before, packed. */
+  private _parts: Bytes[] = [];
 
   /** @param _limit bytes of the longest message */
   constructor(private _limit: number) {
@@ -56,6 +62,7 @@ export class CborWriter {
 
   /** Begins an array of `length` items. */
   array(length: number): void {
+    if (this._bytes.length > MANY) this._pack();
     this._head(Major.Array << 5, length);
   }
 
@@ -78,9 +85,19 @@ export class CborWriter {
     this.raw(value);
   }
 
-  /** Items that are encoded already. */
+  /** Items that are encoded already. They are not copied before the message ends. */
   raw(items: Bytes): void {
-    for (const byte of items) this._push(byte);
+    if (items.length > FEW) {
+      this._pack();
+      this._parts.push(items);
+    } else for (const byte of items) this._push(byte);
+  }
+
+  private _pack(): void {
+    const bytes = this._bytes;
+    this._bytes = [];
+    this._push = this._bytes.push.bind(this._bytes);
+    if (bytes.length > 0) this._parts.push(new Uint8Array(bytes));
   }
 
   simple(value: boolean | null | undefined): void {
@@ -111,10 +128,20 @@ export class CborWriter {
    * @returns the message; undefined when it is too long
    */
   finish(): Bytes | undefined {
-    const bytes = this._bytes;
-    this._bytes = [];
-    this._push = this._bytes.push.bind(this._bytes);
-    return bytes.length > this._limit ? undefined : new Uint8Array(bytes);
+    this._pack();
+    const parts = this._parts;
+    this._parts = [];
+    if (parts.length === 1) return parts[0].length > this._limit ? undefined : parts[0];
+    let length = 0;
+    for (const part of parts) length += part.length;
+    if (length > this._limit) return undefined;
+    const message = new Uint8Array(length);
+    length = 0;
+    for (const part of parts) {
+      message.set(part, length);
+      length += part.length;
+    }
+    return message;
   }
 
   /** @param type major type in the upper three bits. @param argument 0..2^53 - 1 */

@@ -16,6 +16,8 @@ const MAGIC = 0x31565652;
 const HEADER = 16;
 /** Bytes of a record besides its key and value. */
 const FRAME = 8;
+/** Bytes that are read back or copied at a time. */
+const PIECE = 256;
 
 export class Vault implements Storage {
   /** The interpreter takes no method of a class by this name. */
@@ -102,20 +104,26 @@ export class Vault implements Storage {
     const flash = this._flash;
     const index = this._index;
     const name = key.length;
-    const bytes = new Uint8Array(FRAME + ((name + value.length + 3) & -4));
-    const length = bytes.length;
-    bytes.set([value.length, value.length >> 8, name, gone ? 0 : 1]);
-    writeText(bytes, 4, key);
-    bytes.set(value, 4 + name);
-    new DataView(bytes.buffer).setUint32(length - 4, this._hal.crc32(bytes.subarray(0, length - 4)), true);
+    const length = FRAME + ((name + value.length + 3) & -4);
     // After so many turns every page was looked through; for what no page holds none is.
     const turns = this._order.length;
     for (let turn = 0; flash && HEADER + length <= flash.page && turn <= turns; turn++) {
       const at = this._free;
       if (this._page >= 0 && at + length <= (this._page + 1) * flash.page) {
+        // Only now, so that it is not in memory while a page turns.
+        const bytes = new Uint8Array(length);
+        bytes.set([value.length, value.length >> 8, name, gone ? 0 : 1]);
+        writeText(bytes, 4, key);
+        bytes.set(value, 4 + name);
+        new DataView(bytes.buffer).setUint32(length - 4, this._hal.crc32(bytes.subarray(0, length - 4)), true);
         this._free += length;
         flash.write(at, bytes);
-        if (this._hal.crc32(flash.read(at, length)) === WHOLE) {
+        let held = true;
+        for (let i = 0; held && i < length; i += PIECE) {
+          const piece = bytes.subarray(i, Math.min(i + PIECE, length));
+          held = this._hal.crc32(flash.read(at + i, piece.length)) === this._hal.crc32(piece);
+        }
+        if (held) {
           if (gone) delete index[key];
           else index[key] = at;
           return;
@@ -188,8 +196,8 @@ export class Vault implements Storage {
       let held = true;
       for (let i = 0; held && i < keys.length; i++) {
         const length = lengths[i];
-        const record = flash.read(index[keys[i]], length);
-        if (crc32(record) !== WHOLE) {
+        const from = index[keys[i]];
+        if (crc32(flash.read(from, length)) !== WHOLE) {
           // Nobody can read what is damaged.
           delete index[keys[i]];
           continue;
@@ -199,7 +207,9 @@ export class Vault implements Storage {
         for (let attempt = 0; !held && attempt < 2 && free + length <= (page + 1) * size; attempt++) {
           const at = free;
           free += length;
-          flash.write(at, record);
+          for (let part = 0; part < length; part += PIECE) {
+            flash.write(at + part, flash.read(from + part, Math.min(PIECE, length - part)));
+          }
           held = crc32(flash.read(at, length)) === WHOLE;
           if (held) index[keys[i]] = at;
         }
