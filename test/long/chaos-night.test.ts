@@ -30,7 +30,7 @@ async function chaos(store: StoreOptions, members = 1): Promise<void> {
     length: LENGTH,
     members,
     kills: KILLS,
-    powerCuts: CONTROLLERS,
+    powerCuts: Math.ceil(CONTROLLERS / 2),
     replacements: Math.ceil(CONTROLLERS / 20),
     badness: { near: NEAR, far: FAR },
     store,

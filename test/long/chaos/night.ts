@@ -35,8 +35,9 @@ const MINUTE = 60 * SECOND;
 export const HOUR = 60 * MINUTE;
 const BEGIN = Date.parse('2026-11-26T18:00:00Z');
 
-/** ms of simulated time between two looks at sockets, while somebody connects, who has 15 s for each step, and else. */
+/** ms of simulated time between two looks at sockets, while somebody connects, who has 15 s for each step, while a CMS asks, and else. */
 const SHORT = 40;
+const MIDDLE = 100;
 const LONG = 250;
 /** ms of simulated time that the world may be ahead of a gateway that runs. */
 const AHEAD = 2000;
@@ -198,8 +199,10 @@ export class Night {
 
   async advance(ms: number): Promise<void> {
     for (const end = this.world.now + ms; this.world.now < end - 1e-6; ) {
-      const busy = this.near.greeting > 0 || this.#asking > 0;
-      const step = Math.min(busy ? SHORT : LONG, end - this.world.now);
+      const greeting = this.near.greeting > 0;
+      const busy = greeting || this.#asking > 0;
+      const pace = greeting ? SHORT : busy ? MIDDLE : LONG;
+      const step = Math.min(pace, end - this.world.now);
       this.world.run(step);
       for (const gateway of this.#gateways) gateway?.tick(this.now + this.#skew);
       // Real processes start, and connect, in real time.
@@ -324,10 +327,10 @@ export class Night {
       for (const signal of SIGNALS) this.#toggle(pole, signal);
     }
     const lamps = (controllers * length) / HOUR;
-    for (let count = 0; count < lamps / 6; count++) at(() => this.cms.order('override', false));
-    for (let count = 0; count < lamps / 12; count++) at(() => this.cms.order('override', true));
-    for (let count = 0; count < lamps / 12; count++) at(() => this.cms.order('calendar', random.chance(0.2)));
-    for (let count = 0; count < lamps / 12; count++) at(() => this.cms.order('level', false));
+    for (let count = 0; count < lamps / 10; count++) at(() => this.cms.order('override', false));
+    for (let count = 0; count < lamps / 30; count++) at(() => this.cms.order('override', true));
+    for (let count = 0; count < lamps / 20; count++) at(() => this.cms.order('calendar', random.chance(0.2)));
+    for (let count = 0; count < lamps / 30; count++) at(() => this.cms.order('level', false));
   }
 
   /** Does something as soon as there is something to do it to. */
