@@ -22,11 +22,13 @@ const QUESTIONS = [
   'require("Flash").read(4096,0x10000000)',
   'E.setPassword()',
 ];
+/** Those that are answered soon. */
+const SHORT = [0, 6, 7, 8, 9].map((index) => QUESTIONS[index]);
 /** The same past the line editor, after an interrupt, and as the console's own control characters. */
 const WAYS = ['', '\x10', '\x03', '\x15\x10', '\x1b[2K\x10'];
 
 describe('the console of a provisioned controller', function () {
-  this.timeout(120_000);
+  this.timeout(600_000);
   const directory = mkdtempSync(join(tmpdir(), 'console-'));
   let made: Awaited<ReturnType<typeof bundle>>;
   let site: Record<string, string>;
@@ -95,6 +97,28 @@ describe('the console of a provisioned controller', function () {
     const said = device.output().slice(before);
     assert.equal(said.replace(/\x1b\[J|Invalid password|password>|[\s*\x08]/g, ''), '');
     assert.deepEqual(found(device.output()), []);
+  });
+
+  it('shows to whoever knows it all that is in the files, none of it in the status', async () => {
+    const device = start(JSON.stringify(site));
+    await device.expect(/password>/);
+    device.type(password);
+    await device.expect(/Logged in/);
+    const shown: Record<string, string[]> = {};
+    for (const question of SHORT) {
+      const from = device.output().length;
+      device.type(`\x10print(${question});print("<"+"end>")`);
+      await device.expect(/<end>/, { from, timeout: 60_000 });
+      shown[question] = found(device.output().slice(from));
+    }
+    // See SECURITY.md: there is nowhere to hide from whoever has the console.
+    assert.deepEqual(shown, {
+      'rvb.status()': [],
+      'process.env': [],
+      'process.memory()': [],
+      'require("Storage").read("site.json")': ['key', 'password', 'passphrase'],
+      'require("Storage").read(".boot0")': ['console'],
+    });
   });
 
   it('does not quote a site record that is damaged, and the lamp needs none', async () => {

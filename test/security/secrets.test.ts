@@ -4,6 +4,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connectAsync } from 'mqtt';
+import { backup } from '../../gateway/operate/backup.ts';
 import { loadBoard } from '../../scripts/board-config.mjs';
 import { run as flash } from '../../scripts/flash/command.mjs';
 import { run as provision } from '../../scripts/provision/command.mjs';
@@ -15,7 +16,7 @@ const PASSPHRASE = 'the passphrase of the street';
 
 /** Everything that may be seen by others than its owner is searched for the secrets of provisioned controllers. */
 describe('the secrets of provisioned controllers', function () {
-  this.timeout(20000);
+  this.timeout(60_000);
   const root = mkdtempSync(join(tmpdir(), 'secrets-'));
   const directory = join(root, 'credentials');
   const data = join(root, 'data');
@@ -42,7 +43,7 @@ describe('the secrets of provisioned controllers', function () {
     const board = await loadBoard('street');
     const dataDirectory = data;
     const keysFile = join(directory, 'controllers.json');
-    const gateway = { brokerHost: '0.0.0.0', brokerPort: port, keysFile, dataDirectory };
+    const gateway = { brokerHost: '0.0.0.0', brokerPort: port, keysFile, dataDirectory, managementPort: 0 };
     bench = await Bench.open({ boards: [board, board], site: (id) => ({ ...site(id), window: 1 }), gateway });
   });
   after(async () => {
@@ -74,6 +75,10 @@ describe('the secrets of provisioned controllers', function () {
     const url = `mqtt://127.0.0.1:${rig.gateway.brokerPort}`;
     for (let i = 0; i < 6; i++) await assert.rejects(connectAsync(url, { ...account, reconnectPeriod: 0 }));
     await bench.override(1, toLevel(40, { cmsRefId: 'x' }));
+    const members = await Promise.all(
+      [1, 2].map(async (pole) => ({ resource: 'devices', address: await bench.address(pole) })),
+    );
+    await bench.write('POST', '/groups', [{ address: 'elm', ownerCMS: CMS, members, purpose: 'override' }]);
     await bench.run(120_000, 500);
     assert.equal(fleet.controllers.get('pole-1')?.state?.level, 40);
 
@@ -94,9 +99,22 @@ describe('the secrets of provisioned controllers', function () {
     for (const path of ['/metrics', '/health', '/debug', '/talq/gateway', '/']) {
       see('other paths', (await rig.send('GET', path, {})).text);
     }
+    const { port } = new URL(`http://127.0.0.1:${rig.gateway.managementPort}`);
+    for (const path of ['/health', '/metrics', '/ready', `/${key}`]) {
+      see('management', await (await fetch(`http://127.0.0.1:${port}${path}`)).text());
+    }
     see('controllers', JSON.stringify([...fleet.controllers.values()]));
     see('log', rig.log.join('\n'));
     for (const name of readdirSync(data)) see(`record ${name}`, readFileSync(join(data, name), 'latin1'));
+
+    // The poles command each other by a key that they have in common; it is in the data, and so in a copy of them.
+    const copy = join(root, 'copy.db');
+    see('backup', await backup(data, copy));
+    see('backup', readFileSync(copy, 'latin1'));
+    const groupKeys = [...(seen.get('backup') ?? '').matchAll(/"generation":\d+,"key":"([\w-]{43})"/g)].map(
+      ([, key]) => key,
+    );
+    assert.ok(groupKeys.length > 0, 'a key of a group was looked for');
 
     const record = join(directory, 'sites', 'pole-1.json');
     const output = { stdout: written('flash'), stderr: written('flash') };
@@ -114,11 +132,25 @@ describe('the secrets of provisioned controllers', function () {
       assert.equal(await flash([...words, broken], output), 1);
     }
 
-    const names = ['answers', 'controllers', 'flash', 'log', 'other paths', 'provision', 'status', 'storage'];
+    const names = [
+      'answers',
+      'backup',
+      'controllers',
+      'flash',
+      'log',
+      'management',
+      'other paths',
+      'provision',
+      'status',
+      'storage',
+    ];
     for (const name of names) assert.ok((seen.get(name) ?? '').length > 10, `${name} was looked at`);
     assert.ok([...seen.keys()].some((name) => name.startsWith('record gateway.db')));
     assert.match(seen.get('log') ?? '', /pole-2: too many wrong passwords/);
+    const kept = [...seen.keys()].filter((name) => name.startsWith('record ') || name === 'backup');
     for (const [where, text] of seen) {
+      for (const secret of groupKeys)
+        assert.ok(kept.includes(where) || !text.includes(secret), `a group's key is in ${where}`);
       for (const [what, secret] of secrets()) assert.ok(!text.includes(secret), `the ${what} is in ${where}`);
     }
   });
