@@ -6,7 +6,7 @@ import { Bench, type Counts, kernelSaw, operationsOf, PAGE, type Step, sweep, wa
 
 /** `POWER_CUTS=all` makes every cut, which takes half an hour; else every so many-th. */
 const EVERY = process.env.POWER_CUTS === 'all' ? 1 : Number(process.env.POWER_CUTS ?? 7);
-const SETTINGS = ['timetable', 'level', 'overrides', 'monitoring', 'groups', 'boot', 'spare'];
+const SETTINGS = ['configuration', 'timetable', 'level', 'overrides', 'monitoring', 'groups', 'boot', 'spare'];
 const RAW = [...SETTINGS, 'deletion', 'counters', 'event', 'samples', 'acknowledgement'];
 
 const chosen = (place: number) => place % EVERY === 0;
@@ -32,7 +32,7 @@ function tell(what: string, { possible, cuts, kinds, boots, fresh }: Counts): vo
 
 /** Source of what has to be there: the values that the test wrote. */
 describe('a power cut on the interpreter, in its own Storage and flash', function () {
-  this.timeout(EVERY === 1 ? 5_400_000 : 600_000);
+  this.timeout(EVERY < 7 ? 7_200_000 : 1_200_000);
   const benches: Bench[] = [];
 
   before(function () {
@@ -56,7 +56,7 @@ describe('a power cut on the interpreter, in its own Storage and flash', functio
     [
       'a setting, a record or counters in raw flash',
       true,
-      ['boot', 'overrides', 'counters', 'event', 'acknowledgement'],
+      ['boot', 'timetable', 'overrides', 'counters', 'event', 'acknowledgement'],
     ],
   ] as const) {
     it(`falls into the operations that the kernel sees when ${what} is written`, async function () {
