@@ -4,7 +4,8 @@ import type { Controller } from '../../gateway/fleet.ts';
 import { bundle } from '../../scripts/bundle.mjs';
 import { boot, interpreter } from '../../scripts/interpreter.mjs';
 import { freePort } from '../free-port.ts';
-import { Rig, T0 } from '../gateway/rig.ts';
+import { assignment, calendar, program } from '../gateway/control-rig.ts';
+import { CMS, Rig, T0 } from '../gateway/rig.ts';
 import { siteKey } from '../sealed.ts';
 import { MeterLine, Mosquitto, missing } from './peers.ts';
 
@@ -270,4 +271,46 @@ describe('the linux bundle on the interpreter, a real mosquitto and a jsmodbus m
     await until(shows(100), 'report of 100 %');
     assert.deepEqual(await feedback(), toLevel(100, { reason: 'program' }));
   });
+
+  scenario(
+    'takes level, calendar, threshold and group as its configuration, and agrees with the gateway at its next birth',
+    async () => {
+      const took = stopwatch();
+      const devices = [{ resource: 'devices', address: lamp }];
+      const patch = async (path: string, body: object) => {
+        const { status } = await rig.call('PATCH', `/devices/${lamp}/${path}`, { body });
+        assert.ok(status === 200 || status === 202, `status ${status}`);
+      };
+      // A repetition finds them there.
+      await rig.call('POST', '/groups', { body: [{ address: 'street', ownerCMS: CMS, members: devices }] });
+      await rig.call('POST', '/control-programs', { body: [program('p', [['00:00', 45]])] });
+      await rig.call('POST', '/calendars', { body: [calendar('c', [], 'p')] });
+      await patch('lampActuator1/defaultLightState', { type: 'AttributeLevelState', value: toLevel(60).state });
+      await patch('lampMonitor1/highSupplyVoltageThreshold', { type: 'AttributeFloat', value: 253.4 });
+      await rig.call('POST', '/assign-commands', { body: assignment('c', lamp) });
+      await until(shows(45), 'report of 45 %');
+      await until(({ groups }) => groups?.length === 1, 'group');
+      say(`level, threshold, calendar and group are at the lamp ${took()} after the first request`);
+      const outcomes = { ...rig.gateway.fleet.outcomes };
+      await mosquitto.kill();
+      await until(({ online }) => !online, 'loss of the link');
+      await mosquitto.start();
+      const { birth } = await until(({ online }) => online, 'new connection', 40_000);
+      say(`configuration ${birth.configuration} in the birth`);
+      assert.ok(birth.configuration);
+      await new Promise((resolve) => setTimeout(resolve, 2000));
+      assert.deepEqual(rig.gateway.fleet.outcomes, outcomes, 'nothing was sent');
+      const targetCommand = toLevel(25);
+      await rig.call('POST', '/override-commands', {
+        body: { addresses: [{ resource: 'groups', address: 'street' }], targetCommand },
+      });
+      await until(shows(25), 'report of 25 %');
+      await override();
+      await until(shows(45), 'report of 45 %');
+      assert.deepEqual(
+        rig.log.filter((line) => /configuration|did not take/.test(line)),
+        [],
+      );
+    },
+  );
 });

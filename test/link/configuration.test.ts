@@ -1,5 +1,6 @@
 /** A whole controller that is told its configuration: all of it or nothing, whatever is wrong, and whenever the power goes. */
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { Encoder } from 'cbor-x';
 import type { Board } from '../../firmware/board.ts';
 import {
@@ -16,6 +17,7 @@ import { Head } from '../../firmware/link/timetable.ts';
 import { LONGEST_BODY } from '../../firmware/protocols/mqtt.ts';
 import { Settings } from '../../firmware/store/settings.ts';
 import { Vault } from '../../firmware/store/vault.ts';
+import { checkOf } from '../../gateway/configurations.ts';
 import { CONTROLLER, compileMonitoring, limitCode } from '../../gateway/monitoring.ts';
 import { compileTimetable } from '../../gateway/talq/timetable.ts';
 import type { FlashOptions } from '../../hal/hal.ts';
@@ -295,6 +297,29 @@ describe('a controller and its configuration', function () {
     assert.equal(forgotten, 0);
     // One record of 27 bytes: 16 bytes an operation, and what else happens in 3 s.
     assert.ok(pole.sim.raw.operations - operations <= 8, `${pole.sim.raw.operations - operations} operations`);
+  });
+});
+
+describe('the example of a configuration in PROTOCOL.md', () => {
+  it('has the check value that firmware, gateway and tests compute', () => {
+    const text = readFileSync(new URL('../../PROTOCOL.md', import.meta.url), 'utf8');
+    const [, version, level, check] =
+      /With version (\d+), (\d+) %,.* the check value is ([0-9a-f]{8})\./.exec(text) ?? [];
+    const timetable = new Uint8Array(0);
+    const sim = openSim();
+    const settings = new Settings(sim.storage, sim, timetable, 100);
+    const tests = new Configuration();
+    tests.version = Number(version);
+    tests.content = { level: Number(level), timetable };
+    const found = [
+      settings.check(Number(version), Number(level), [timetable, undefined, undefined]),
+      checkOf(Number(version), { level: Number(level), timetable }),
+      tests.check,
+    ];
+    assert.deepEqual(
+      found.map((value) => value.toString(16).padStart(8, '0')),
+      [check, check, check],
+    );
   });
 });
 

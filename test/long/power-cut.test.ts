@@ -11,7 +11,7 @@ const HOUR = 3_600_000;
 
 /** Source of the numbers: the firmware's promises in PROTOCOL.md; the levels are the reference model's. */
 describe(`a power cut in a night of ${COMMANDS} commands`, function () {
-  this.timeout(300_000);
+  this.timeout(600_000);
   let night: Night;
 
   before(async () => {

@@ -71,7 +71,7 @@ export class Night {
   #seed: number;
 
   private constructor(board: Board, count: number, seed: number, look: number) {
-    const monitoring = board.monitoring && { ...board.monitoring, unit: -1 };
+    const monitoring = board.monitoring && { ...board.monitoring, unit: -1, limits: [] };
     const network = { ...board.network, kind: 'none' as const };
     const store = { address: 0, size: FLASH };
     const alone = { lines: [], meters: [], monitoring, network, timetable: [], counters: undefined, store };
