@@ -49,6 +49,8 @@ export class Recorder {
   private _record: readonly number[] | Uint32Array = [];
   /** By column: the value before, its slope, and twice the running mean of what is coded. */
   private _state = new Float64Array(0);
+  /** What is recorded instead, from the next turn on. */
+  private _other: readonly number[] | Uint32Array | undefined;
   private _task: number;
 
   /** Nothing is recorded until `set`. */
@@ -64,14 +66,20 @@ export class Recorder {
 
   /** Records otherwise from now on; what there is goes out. @param record [period in s, column as in `LogKey`, …]; empty: nothing */
   set(record: readonly number[] | Uint32Array): void {
-    this.flush();
-    this._record = record;
-    this._state = new Float64Array(record.length > 0 ? 3 * record.length - 3 : 0);
+    this._other = record;
     this._schedule.at(this._task, 0);
   }
 
   /** An instant. @internal */
   run(): void {
+    const other = this._other;
+    if (other) {
+      // Not where it is set: from there the way to the journal would be too deep.
+      this.flush();
+      this._other = undefined;
+      this._record = other;
+      this._state = new Float64Array(other.length > 0 ? 3 * other.length - 3 : 0);
+    }
     const now = this._clock.time();
     const columns = this._record.length - 1;
     const period = this._record[0] * 1000;
