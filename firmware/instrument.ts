@@ -113,8 +113,9 @@ export class Instrument implements MonitorOwner {
    * Judges by another document, or by none: empty. Nothing changes when it makes no sense.
    * @param fresh it is news: what was learned of the lamp is forgotten
    * @param look it is only looked at
+   * @internal
    */
-  private _apply(document: Bytes, fresh: boolean, look?: 1): AckCode {
+  _apply(document: Bytes, fresh: boolean, look?: 1): AckCode {
     const config = this._config;
     const content = (document.length > 0 ? decode(document, ITEMS) : {}) as Record<number, unknown> | undefined;
     if (!content || Array.isArray(content)) return AckCode.Malformed;
@@ -152,15 +153,10 @@ export class Instrument implements MonitorOwner {
     return AckCode.Done;
   }
 
-  /**
-   * Judges by another document from now on.
-   * @param document null: the product's own
-   * @param look it is only looked at whether it makes sense; nothing changes but that a fault is told
-   */
-  setMonitoring(document: Bytes | null, look?: 1): AckCode {
-    const code = this._apply(document || new Uint8Array(0), true, look);
-    if (look) this.faults.judge(EventCode.InvalidLampType, code === AckCode.Done ? 0 : 1);
-    else this.changed();
+  /** Looks whether a monitoring document makes sense; nothing changes but that a fault is told. */
+  look(document: Bytes): AckCode {
+    const code = this._apply(document, true, 1);
+    this.faults.judge(EventCode.InvalidLampType, code === AckCode.Done ? 0 : 1);
     return code;
   }
 

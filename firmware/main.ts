@@ -232,7 +232,7 @@ export class Firmware implements Controller, Measured, Supervised {
     let code = timetable && timetable.length > 0 ? checkTimetable(timetable, this._limits) : AckCode.Done;
     // What is still to be opened looks at it then.
     if (code === AckCode.Done && document && !this._rest) {
-      code = instrument ? instrument.setMonitoring(document, 1) : AckCode.Malformed;
+      code = instrument ? instrument.look(document) : AckCode.Malformed;
     }
     if (code !== AckCode.Done) return code;
     if (groups) {
@@ -248,7 +248,11 @@ export class Firmware implements Controller, Measured, Supervised {
     }
     this.arbiter.setDefaultLevel(settings.defaultLevel());
     const news = parts[ConfigurationPart.Monitoring];
-    if (news !== undefined && instrument) instrument.setMonitoring(news);
+    if (news !== undefined && instrument) {
+      // From here to its events the calls are as deep as they may be.
+      instrument._apply(news || new Uint8Array(0), true);
+      instrument.changed();
+    }
     if (parts[ConfigurationPart.Groups] !== undefined && session) session.listen();
     if (parts[ConfigurationPart.Timetable] === undefined) return code;
     this._timetable.reload();

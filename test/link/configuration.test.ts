@@ -288,10 +288,10 @@ describe('a controller and its configuration', function () {
     const { operations } = pole.sim.raw;
     let forgotten = 0;
     const instrument = pole.firmware?.instrument ?? assert.fail();
-    const set = instrument.setMonitoring.bind(instrument);
-    instrument.setMonitoring = (document, look) => {
+    const set = instrument._apply.bind(instrument);
+    instrument._apply = (document, fresh, look) => {
       if (!look) forgotten++;
-      return set(document, look);
+      return set(document, fresh, look);
     };
     assert.equal(change({ level: 50, timetable: timetable(40), monitoring: DOCUMENT }, GROUPS), AckCode.Done);
     assert.equal(forgotten, 0);

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { decode } from 'cbor-x';
 import { generate, type Packet, parser } from 'mqtt-packet';
 import { timetable } from '../../bench/decision.ts';
-import { CommandKind, TOPIC_ROOT } from '../../firmware/link/messages.ts';
+import { CommandKind, LogColumn, TOPIC_ROOT } from '../../firmware/link/messages.ts';
 import type { start } from '../../firmware/main.ts';
 import { compileMonitoring } from '../../gateway/monitoring.ts';
 import { encodeCommand, encodeTime, type FieldCommand } from '../../gateway/wire.ts';
@@ -17,7 +17,8 @@ import { fullBoard } from '../full-board.ts';
 import { GatewayEnd, siteKey } from '../sealed.ts';
 
 const MINUTE = 60_000;
-const MONITORING = [{ wattage: 60 }, { wattage: 45 }].map((lamp) => compileMonitoring({ lamp }));
+/** Documents that make what was recorded go out. */
+const MONITORING = [900, 1800].map((period) => compileMonitoring({ recorder: { period, columns: [LogColumn.Level] } }));
 /** s UTC of a winter evening, 17:00. */
 const EVENING = Date.UTC(2025, 11, 1, 17) / 1000;
 
