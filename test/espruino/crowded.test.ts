@@ -1,0 +1,24 @@
+import assert from 'node:assert/strict';
+import { loadBoard } from '../../scripts/board-config.mjs';
+import { bundle } from '../../scripts/bundle.mjs';
+import { interpreter } from '../../scripts/interpreter.mjs';
+import { crowded } from './crowded.ts';
+import { missing } from './peers.ts';
+
+describe('all that needs memory at once, on the interpreter', function () {
+  this.timeout(300_000);
+  before(function () {
+    const lacking = [...(interpreter() ? [] : ['ESPRUINO']), ...missing(['socat'])];
+    if (lacking.length === 0) return;
+    console.log(`    SKIPPED: a crowded controller needs ${lacking.join(', ')}`);
+    this.skip();
+  });
+
+  it('is obeyed, told and stored whole by a product: the largest configurations, groups, events, samples, reconnections', async () => {
+    const { presence: _presence, ...board } = await loadBoard('street');
+    const { code } = await bundle({ board });
+    const { fault, rest, grown, told } = await crowded({ board, code });
+    console.log(`    ${told}; ${rest} jsvars at the end, in between ${grown ? 'more than' : 'at most'} 4096`);
+    assert.equal(fault, undefined);
+  });
+});
