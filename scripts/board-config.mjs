@@ -19,7 +19,7 @@ const OTHERS = ['schema', 'interpreters'];
 /** What a controller of each class may hold, and the jsvars its interpreter needs at least. */
 export const MEMORY_CLASSES = {
   small: { variables: 2500, switchPoints: 4, meters: 1, rules: 8, programs: 4, bytes: 512 },
-  medium: { variables: 5000, switchPoints: 12, meters: 4, rules: 20, programs: 10, bytes: 1792 },
+  medium: { variables: 6000, switchPoints: 12, meters: 4, rules: 20, programs: 10, bytes: 1792 },
   large: { variables: 12000, switchPoints: 48, meters: 16, rules: 32, programs: 16, bytes: 2560 },
 };
 

@@ -559,12 +559,20 @@ class Life {
 
 const groupKey = (number: number, generation: number) => keyOf(`group ${number} ${generation}`);
 
+/** A host's memory grows by 4096 variables when it is used up: now, so that there is room for ballast beside any board. */
+const GROW = `
+var grow = [];
+for (var i = 0; i < 1200; i++) grow.push([i, i]);
+grow = i = undefined;
+process.memory();`;
+
 /**
  * @returns what runs before the firmware: it takes what is too much in one piece, tells what the firmware does not use
  *   up, and says what the interpreter says of its memory
  */
 function ballast(variables: number | undefined): string {
   return `
+${variables === undefined ? '' : GROW}
 var crowd = { base: process.memory().usage, memory: process.memory, taken: 0, total: process.memory(false).total };
 process.memory = function (collect) {
   var memory = crowd.memory(collect);
