@@ -96,8 +96,8 @@ export class Instrument implements MonitorOwner {
     const kept = this._counters.values[KEPT];
     this.faults = new Faults(_hal.clock, this, kept);
     this._recorder = new Recorder(_hal.clock, _schedule, this, _told);
-    const document = _settings.part(ConfigurationPart.Monitoring);
-    if (!document || this._apply(document, false) !== AckCode.Done) this._apply(new Uint8Array(0), false);
+    const document = _settings.partOf(ConfigurationPart.Monitoring);
+    if (!document || this._apply(document, false) !== AckCode.Done) this._apply(null, false);
     if (board.contacts.length > 0) new Contacts(_hal, _schedule, this.faults, board.contacts, _owner.lamp, this);
     // A loss of the supply that nobody saw come is told of now.
     if (kept & (1 << EventCode.SupplyLoss)) this.faults.judge(EventCode.SupplyLoss, 0);
@@ -110,14 +110,15 @@ export class Instrument implements MonitorOwner {
   }
 
   /**
-   * Judges by another document, or by none: empty. Nothing changes when it makes no sense.
+   * Judges by another document, or by none: null, or an empty one. Nothing changes when it makes no sense.
    * @param fresh it is news: what was learned of the lamp is forgotten
    * @param look it is only looked at
    * @internal
    */
-  _apply(document: Bytes, fresh: boolean, look?: 1): AckCode {
+  _apply(document: Bytes | null, fresh: boolean, look?: 1): AckCode {
     const config = this._config;
-    const content = (document.length > 0 ? decode(document, ITEMS) : {}) as Record<number, unknown> | undefined;
+    const packed = document && document.length > 0;
+    const content = (packed ? decode(document, ITEMS) : {}) as Record<number, unknown> | undefined;
     if (!content || Array.isArray(content)) return AckCode.Malformed;
     const lamp = content[MonitoringKey.Lamp] || config.lamp;
     const limits = content[MonitoringKey.Limits] || config.limits;
@@ -144,7 +145,6 @@ export class Instrument implements MonitorOwner {
     if (places.length > LIMIT * MOST_LIMITS || columns.length > MOST_COLUMNS + 1) return AckCode.TooLarge;
     if (look) return AckCode.Done;
     // A document may have hundreds of numbers, and in a plain array each takes two variables.
-    const packed = document.length > 0;
     this.faults.setLimits(packed ? new Float64Array(places) : places);
     const storage = this._settings.storage;
     const type = packed ? new Float64Array(lamp as number[]) : lamp;

@@ -142,7 +142,7 @@ export class Firmware implements Controller, Measured, Supervised {
         new Protection(hal.system, schedule, lamp, board.lamp.protection.reduce, board.lamp.protection.minimum);
       }
       const reset = hal.system.resetReason;
-      const fresh = board.testAlways || settings.version === 0;
+      const fresh = board.testAlways || settings.edition === 0;
       if (board.test && fresh && !careful && (reset === 'power' || reset === 'unknown')) {
         new InstallerTest(schedule, board.test, arbiter);
       }
@@ -222,7 +222,7 @@ export class Firmware implements Controller, Measured, Supervised {
   }
 
   /** @see Orders */
-  configure(version: number, check: number, level: number | null | undefined, parts: Part[]): AckCode {
+  setConfiguration(version: number, check: number, level: number | undefined, parts: Part[]): AckCode {
     const settings = this.settings;
     const session = this._session;
     const instrument = this.instrument;
@@ -239,10 +239,10 @@ export class Firmware implements Controller, Measured, Supervised {
       if (!session) return AckCode.Malformed;
       parts[ConfigurationPart.Groups] = session.seal.unwrap(groups);
     }
-    if (version < settings.version || settings.check(version, level, parts) !== check) return AckCode.Drift;
+    if (version < settings.edition || settings.checkWith(version, level, parts) !== check) return AckCode.Drift;
     const before = this._timetable.own();
     try {
-      settings.configure(version, level, parts);
+      settings.setParts(version, level, parts);
     } catch (_full) {
       return AckCode.TooLarge;
     }
@@ -250,7 +250,7 @@ export class Firmware implements Controller, Measured, Supervised {
     const news = parts[ConfigurationPart.Monitoring];
     if (news !== undefined && instrument) {
       // From here to its events the calls are as deep as they may be.
-      instrument._apply(news || new Uint8Array(0), true);
+      instrument._apply(news, true);
       instrument.changed();
     }
     if (parts[ConfigurationPart.Groups] !== undefined && session) session.listen();

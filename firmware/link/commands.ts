@@ -1,7 +1,16 @@
 /** Commands from the gateway: bytes in, an order to the controller and an ack out. */
 import type { Bytes } from '../../hal/hal.ts';
 import type { LampCommand } from '../control/command.ts';
-import { AckCode, CommandKey, CommandKind, ConfigurationPart, GROUP, MOST_GROUPS, Reason } from './messages.ts';
+import {
+  AckCode,
+  CommandKey,
+  CommandKind,
+  ConfigurationPart,
+  GROUP,
+  MOST_GROUPS,
+  OWN_LEVEL,
+  Reason,
+} from './messages.ts';
 
 /** Longest reference that is kept, in bytes. */
 const REFERENCE = 64;
@@ -30,10 +39,10 @@ export interface Orders {
    * Changes the configuration, all that is told of it or nothing.
    * @param version of what results
    * @param check value of what results
-   * @param level default level, %; null: the product's own; undefined: it stays as it is
+   * @param level default level, %; `OWN_LEVEL`; undefined: it stays as it is
    * @param parts by `ConfigurationPart`; keys of groups are wrapped. The array is the callee's from now on
    */
-  configure(version: number, check: number, level: number | null | undefined, parts: Part[]): AckCode;
+  setConfiguration(version: number, check: number, level: number | undefined, parts: Part[]): AckCode;
   /** A CMS speaks in a sensor's name. @param until ms UTC; undefined: for an instant */
   command(sensor: number, level: number, until: number | undefined): AckCode;
   /** Undefined: this product does not count or judge. */
@@ -75,17 +84,17 @@ export function obey(content: unknown, orders: Orders): Answer {
   if (kind === CommandKind.Configuration) {
     const version = whole(message[CommandKey.Version], LATEST, 1);
     const check = whole(message[CommandKey.Check], LATEST, 1);
-    const level = message[CommandKey.Level];
+    const percent = message[CommandKey.Level];
+    const level = percent === null ? OWN_LEVEL : whole(percent, 100, 1);
     const parts = [message[CommandKey.Timetable], message[CommandKey.Monitoring], message[CommandKey.Groups]] as Part[];
-    if (!version || version < 0 || check === undefined || check < 0) return answer;
-    if (level !== null && whole(level, 100, 1) === -1) return answer;
+    if (!((version as number) > 0 && (check as number) >= 0 && level !== -1)) return answer;
     for (const part of parts) {
-      if (part !== undefined && part !== null && !(part instanceof Uint8Array)) return answer;
+      if (part && !(part instanceof Uint8Array)) return answer;
     }
     const groups = parts[ConfigurationPart.Groups];
     if (groups) {
       let before = 0;
-      if (groups.length % GROUP > 0) return answer;
+      if (groups.length % GROUP) return answer;
       for (let at = 0; at < groups.length; at += GROUP) {
         const group = groups[at] * 256 + groups[at + 1];
         if (group <= before) return answer;
@@ -94,7 +103,7 @@ export function obey(content: unknown, orders: Orders): Answer {
       answer.code = AckCode.TooLarge;
       if (groups.length > MOST_GROUPS * GROUP) return answer;
     }
-    answer.code = orders.configure(version, check, level as number | null | undefined, parts);
+    answer.code = orders.setConfiguration(version as number, check as number, level, parts);
     return answer;
   }
   if (kind === CommandKind.Counters) {

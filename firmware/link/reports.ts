@@ -37,11 +37,11 @@ export interface Remembered {
   /** % */
   defaultLevel(): number;
   /** Version of the configuration in force; 0: never given any. */
-  readonly version: number;
-  /** Its check value, see `Settings.check`. */
-  check(version: number, level: undefined, parts: Part[]): number;
+  readonly edition: number;
+  /** Its check value, see `Settings.checkWith`. */
+  checkWith(version: number, level: undefined, parts: Part[]): number;
   /** The record of groups whose commands are obeyed: `GROUP` bytes each, its number and the generation of its key first. */
-  groups(): Bytes;
+  groupRecord(): Bytes;
 }
 
 /** What a report tells of the controller as an instrument. */
@@ -89,7 +89,7 @@ export function birth(
   session: Bytes,
   faults: readonly (number | string)[] | undefined,
 ): Bytes | undefined {
-  const version = kept.version;
+  const version = kept.edition;
   const inputs = presence === undefined ? undefined : 1;
   writer.map(13 + (version ? 1 : 0) + (inputs || 0) + (faults ? 1 : 0));
   writer.raw(head);
@@ -98,10 +98,10 @@ export function birth(
     writer.number(BirthKey.Configuration);
     writer.array(2);
     writer.number(version);
-    writer.number(kept.check(version, undefined, []));
+    writer.number(kept.checkWith(version, undefined, []));
   }
   writer.pairs(BirthKey.Presence, [inputs]);
-  const groups = kept.groups();
+  const groups = kept.groupRecord();
   const numbers: number[] = [];
   for (let at = 0; at < groups.length; at += GROUP) numbers.push(groups[at] * 256 + groups[at + 1]);
   writer.number(BirthKey.Groups);

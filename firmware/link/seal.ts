@@ -32,6 +32,8 @@ export class Seal {
   readonly session: Bytes;
   /** When the latest message of each kind was issued, ms UTC: by leaf, or by number of the group. */
   private _heard: Record<string, number> = {};
+  /** The same of the message that was opened last, as it came. */
+  private _issued: Bytes | string = '';
 
   /** @param _root first characters of all topics of this controller */
   constructor(
@@ -105,26 +107,20 @@ export class Seal {
     // A group's messages know no boot, so they must be of this one.
     if (groups && (time === undefined || issued < time - this._hal.clock.uptime())) return undefined;
     this._heard[name] = issued;
+    this._issued = new Uint8Array(data.subarray(end - 6, end));
     const kind = data[end + 1];
     return data.subarray(end + (kind === 0x59 ? 4 : kind === 0x58 ? 3 : 2), last);
   }
 
   /**
-   * Unwraps the keys of a command that was opened last.
+   * Unwraps the keys of the message that was opened last.
    * @param wrapped record of groups, as it came
    * @returns the record with the keys as they are
    */
   unwrap(wrapped: Bytes): Bytes {
     const record = new Uint8Array(wrapped);
-    const issued = this._heard[Leaf.Command];
-    // "group", when the command was issued, and the group's number.
-    const data = new Uint8Array([0x67, 0x72, 0x6f, 0x75, 0x70, 0, 0, 0, 0, 0, 0, 0, 0]);
-    const view = new DataView(data.buffer);
-    view.setUint16(5, issued / 4294967296);
-    view.setUint32(7, issued % 4294967296);
     for (let at = 0; at < record.length; at += GROUP) {
-      data.set(record.subarray(at, at + 2), 11);
-      const mask = this._hal.mac(this._key, [data]);
+      const mask = this._hal.mac(this._key, ['group', this._issued, record.subarray(at, at + 2)]);
       for (let i = 0; i < KEY; i++) record[at + 3 + i] ^= mask[i];
     }
     return record;

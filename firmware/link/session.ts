@@ -164,7 +164,7 @@ export class Session {
   private _filters(): string[] {
     const filters = [this._root + Leaf.Command, this._root + Leaf.Time, this._root + Leaf.Got];
     if (this._group) filters.push(this._group);
-    const groups = this._owner.settings.groups();
+    const groups = this._owner.settings.groupRecord();
     for (let at = 0; at < groups.length; at += GROUP) {
       filters.push(`${COMMAND_GROUP_ROOT}/${groups[at] * 256 + groups[at + 1]}`);
     }
@@ -276,7 +276,7 @@ export class Session {
       const name = topic.substring((shared ? `${COMMAND_GROUP_ROOT}/` : this._root).length);
       let payload: Bytes | undefined = message._payload;
       if (topic !== this._group) {
-        payload = this.seal.open(name, payload, shared ? owner.settings.groups() : undefined);
+        payload = this.seal.open(name, payload, shared ? owner.settings.groupRecord() : undefined);
         if (!payload) {
           this.refused++;
           return;

@@ -123,7 +123,7 @@ function write(kind, number) {
   const all = kind === 'configuration';
   if (all || kind === 'level' || PARTS.indexOf(kind) >= 0) {
     const parts = PARTS.map((part) => all || part === kind ? piece(part, number) : undefined);
-    settings.configure(number, all || kind === 'level' ? number % 101 : undefined, parts);
+    settings.setParts(number, all || kind === 'level' ? number % 101 : undefined, parts);
   }
   else if (kind === 'overrides') settings.setOverrides(number % 3 ? { level: number % 101, reference: 'cms-' + number } : undefined, number % 2 ? { level: 1, start: number } : undefined);
   else if (kind === 'boot' || kind === 'spare') keep.write(kind, piece(kind, number));
@@ -139,9 +139,9 @@ function held() {
   for (const name of ['.bootcde', 'app.a', 'site.json']) told.files[name] = sum(files.readArrayBuffer(name));
   told.values = {
     timetable: sum(settings.timetable()),
-    version: settings.version,
-    monitoring: sum(settings.part(1)),
-    groups: sum(settings.groups()),
+    version: settings.edition,
+    monitoring: sum(settings.partOf(1)),
+    groups: sum(settings.groupRecord()),
     level: settings.defaultLevel(),
     overrides: JSON.stringify(settings.overrides()),
     boot: sum(keep.read('boot')),

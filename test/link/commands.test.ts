@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { Encoder } from 'cbor-x';
 import sinon from 'sinon';
 import { LATER, type Override, obey, type Part } from '../../firmware/link/commands.ts';
-import { AckCode, Reason } from '../../firmware/link/messages.ts';
+import { AckCode, OWN_LEVEL, Reason } from '../../firmware/link/messages.ts';
 import { decode } from '../../firmware/protocols/cbor.ts';
 
 const codec = new Encoder({ useRecords: false, mapsAsObjects: false, tagUint8Array: false });
@@ -18,8 +18,8 @@ function orders(code = AckCode.Done) {
   return {
     arbiter,
     command: sinon.spy((_sensor: number, _level: number, _until: number | undefined) => code),
-    configure: sinon.spy(
-      (_version: number, _check: number, _level: number | null | undefined, _parts: readonly Part[]) => code,
+    setConfiguration: sinon.spy(
+      (_version: number, _check: number, _level: number | undefined, _parts: readonly Part[]) => code,
     ),
     instrument: {
       setCounters: sinon.spy((_counters: readonly unknown[]) => code),
@@ -126,8 +126,8 @@ describe('a command from the gateway', () => {
     Buffer.concat(numbers.map((number) => Buffer.concat([Buffer.of(number >> 8, number & 255, 255), KEY])));
   const configuration = (...pairs: [number, unknown][]) => message([0, 1], [1, 2], ...pairs, [14, 9], [15, 77]);
   /** What the controller was told, as arrays. */
-  const told = ({ configure }: ReturnType<typeof orders>) =>
-    configure.args.map(([version, check, level, parts]) => [
+  const told = ({ setConfiguration }: ReturnType<typeof orders>) =>
+    setConfiguration.args.map(([version, check, level, parts]) => [
       version,
       check,
       level,
@@ -144,7 +144,7 @@ describe('a command from the gateway', () => {
     assert.deepEqual(told(lamp), [
       [9, 77, undefined, [1, 2, 3], undefined, undefined],
       [9, 77, 40, [], [0xa0], [...list]],
-      [9, 77, null, null, null, null],
+      [9, 77, OWN_LEVEL, null, null, null],
       [9, 77, undefined, undefined, undefined, undefined],
     ]);
     for (const code of [AckCode.TooLarge, AckCode.Drift]) assert.equal(run(configuration(), orders(code)).code, code);
@@ -160,7 +160,7 @@ describe('a command from the gateway', () => {
     ];
     const wrong: [number, unknown][] = [
       ...[-1, 101, 40.5, 'full', [40]].map((level): [number, unknown] => [2, level]),
-      ...['text', 7, 0, '', false, [1, 2]].flatMap((part): [number, unknown][] => [
+      ...['text', 7, true, [1, 2]].flatMap((part): [number, unknown][] => [
         [8, part],
         [10, part],
         [12, part],
@@ -191,7 +191,7 @@ describe('a command from the gateway', () => {
     ] as [number, unknown][][]) {
       assert.equal(run(message([0, 1], [1, 2], [2, 40], ...ends), lamp).code, AckCode.Malformed);
     }
-    assert.equal(lamp.configure.callCount, 0);
+    assert.equal(lamp.setConfiguration.callCount, 0);
     assert.equal(run(configuration([12, record(1, 2, 3, 4, 5, 6, 7, 65535)]), lamp).code, AckCode.Done);
   });
 

@@ -312,7 +312,7 @@ describe('the example of a configuration in PROTOCOL.md', () => {
     tests.version = Number(version);
     tests.content = { level: Number(level), timetable };
     const found = [
-      settings.check(Number(version), Number(level), [timetable, undefined, undefined]),
+      settings.checkWith(Number(version), Number(level), [timetable, undefined, undefined]),
       checkOf(Number(version), { level: Number(level), timetable }),
       tests.check,
     ];
@@ -336,12 +336,12 @@ describe('a configuration in storage', () => {
     const settings = new Settings(new Vault(sim, { size: raw.size }), sim, new Uint8Array(0), 100);
     for (let version = 1; version <= 200; version++) {
       const part = (length: number) => new Uint8Array(length).fill(version);
-      settings.configure(version, version % 101, [part(2560), part(460), part(280)]);
+      settings.setParts(version, version % 101, [part(2560), part(460), part(280)]);
       const override = { level: 40, reason: 1, start: version, expiration: version, reference: 'x'.repeat(64) };
       for (let i = 0; i < version % 7; i++) settings.setOverrides({ ...override, level: i }, override);
-      assert.deepEqual([settings.timetable(), settings.groups()], [part(2560), part(280)]);
+      assert.deepEqual([settings.timetable(), settings.groupRecord()], [part(2560), part(280)]);
     }
     const again = new Settings(new Vault(openSim({ raw }), { size: raw.size }), sim, new Uint8Array(0), 100);
-    assert.deepEqual([again.version, again.timetable()?.length, again.overrides().length], [200, 2560, 2]);
+    assert.deepEqual([again.edition, again.timetable()?.length, again.overrides().length], [200, 2560, 2]);
   });
 });

@@ -17,9 +17,9 @@ describe('a birth message', () => {
     const head = birthHead(writer, openSim(), board, 3) as Uint8Array;
     const kept = {
       defaultLevel: () => 80,
-      version: 0,
-      check: () => 0,
-      groups: () => new Uint8Array(0),
+      edition: 0,
+      checkWith: () => 0,
+      groupRecord: () => new Uint8Array(0),
     };
     const items = read(birth(writer, head, kept, undefined, session, undefined));
     const { version } = await import('../../package.json', { with: { type: 'json' } }).then((file) => file.default);
@@ -41,10 +41,10 @@ describe('a birth message', () => {
     const key = new Uint8Array(32).fill(0xaa);
     const given = {
       defaultLevel: () => 80,
-      version: 4_294_967_295,
-      check: () => 0xfedcba98,
+      edition: 4_294_967_295,
+      checkWith: () => 0xfedcba98,
       // Numbers 7 and 300 with generations 9 and 255 of their keys.
-      groups: () => Uint8Array.of(0, 7, 9, ...key, 1, 44, 255, ...key),
+      groupRecord: () => Uint8Array.of(0, 7, 9, ...key, 1, 44, 255, ...key),
     };
     assert.deepEqual(read(birth(writer, head, given, 0, session, [2, 5, 'latest', 'first'])).slice(11), [
       [10, [4_294_967_295, 0xfedcba98]],

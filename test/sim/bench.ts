@@ -176,7 +176,7 @@ export class Bench {
 
   /** @returns the bytes of the timetable in a pole's storage, as hexadecimal text; undefined without one */
   stored(pole: number): string | undefined {
-    const bytes = this.poles[pole - 1].firmware?.settings.part(ConfigurationPart.Timetable);
+    const bytes = this.poles[pole - 1].firmware?.settings.partOf(ConfigurationPart.Timetable);
     return bytes && Buffer.from(bytes).toString('hex');
   }
 

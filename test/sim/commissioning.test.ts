@@ -69,7 +69,7 @@ describe("the installer's test", () => {
       one.world.run(60_000);
       const timetable = new Uint8Array(0);
       const { version, check } = new Configuration().change({ timetable });
-      assert.equal(one.pole.firmware?.configure(version, check, undefined, [timetable]), AckCode.Done);
+      assert.equal(one.pole.firmware?.setConfiguration(version, check, undefined, [timetable]), AckCode.Done);
       one.pole.sim.cutPower();
       one.world.run(20_000);
       one.pole.sim.restorePower();

@@ -27,7 +27,7 @@ describe('a controller as an instrument, from its plant to the TALQ API', functi
   /** Sends a document past what the gateway wants. */
   const monitor = (monitoring: Uint8Array) => {
     const configuration = new Configuration();
-    configuration.version = bench.poles[0].firmware?.settings.version ?? 0;
+    configuration.version = bench.poles[0].firmware?.settings.edition ?? 0;
     return bench.during(bench.rig.gateway.fleet.submit('pole-1', configuration.change({ monitoring })));
   };
   const dropped = () => bench.rig.gateway.fleet.dropped;

@@ -37,7 +37,7 @@ describe('the number of a presence input', () => {
     const configuration = new Configuration();
     const set = (bytes: Uint8Array) => {
       const { version, check } = configuration.change({ timetable: bytes });
-      assert.equal(pole.firmware?.configure(version, check, undefined, [bytes]), AckCode.Done);
+      assert.equal(pole.firmware?.setConfiguration(version, check, undefined, [bytes]), AckCode.Done);
       pole.firmware?.arbiter.wake();
       world.run(2000);
       return Math.round(pole.lamp.light);

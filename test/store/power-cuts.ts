@@ -223,8 +223,8 @@ export class Night {
     const sim = openSim({ raw: new Flash({ image }) });
     const vault = new Vault(sim, { size: FLASH });
     const settings = new Settings(vault, sim, OWN, OWN_LEVEL);
-    const numbers = Buffer.from(`${settings.version} ${settings.defaultLevel()}`);
-    return [numbers, settings.timetable(), settings.part(ConfigurationPart.Monitoring), vault.read('overrides')];
+    const numbers = Buffer.from(`${settings.edition} ${settings.defaultLevel()}`);
+    return [numbers, settings.timetable(), settings.partOf(ConfigurationPart.Monitoring), vault.read('overrides')];
   }
 
   /** Boots on `image`, and looks 5 s later. @param states each may be what is in force; nothing else may */
@@ -248,8 +248,8 @@ export class Night {
       (candidate) =>
         same(timetable, TIMETABLES[candidate.timetable]) &&
         settings.defaultLevel() === candidate.config.defaultLevel &&
-        settings.version === candidate.version &&
-        same(settings.part(ConfigurationPart.Monitoring), candidate.monitoring ?? undefined) &&
+        settings.edition === candidate.version &&
+        same(settings.partOf(ConfigurationPart.Monitoring), candidate.monitoring ?? undefined) &&
         this.#right(decisionOf(candidate.config, arbiter.command), candidate, time),
     );
     const what = () =>

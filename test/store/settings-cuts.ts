@@ -1,7 +1,7 @@
 /** Power cuts while a configuration is stored. */
 import assert from 'node:assert/strict';
 import type { Part } from '../../firmware/link/commands.ts';
-import { ConfigurationPart } from '../../firmware/link/messages.ts';
+import { ConfigurationPart, OWN_LEVEL } from '../../firmware/link/messages.ts';
 import { Settings } from '../../firmware/store/settings.ts';
 import { Vault } from '../../firmware/store/vault.ts';
 import { PowerCut } from '../../sim/clock.ts';
@@ -16,11 +16,11 @@ const OWN = Uint8Array.of(9);
 /** @returns all that a boot finds of a configuration */
 const found = (settings: Settings) =>
   [
-    settings.version,
+    settings.edition,
     settings.defaultLevel(),
     settings.timetable(),
-    settings.part(ConfigurationPart.Monitoring),
-    settings.groups(),
+    settings.partOf(ConfigurationPart.Monitoring),
+    settings.groupRecord(),
   ].join('|');
 
 /**
@@ -59,7 +59,7 @@ export function sweepSettings(steps: number, page: number): number {
         const { sim, settings } = open(raw);
         raw.cutAfter(operation, part);
         try {
-          settings.configure(version, level, [...change]);
+          settings.setParts(version, level === null ? OWN_LEVEL : level, [...change]);
         } catch (error) {
           if (!(error instanceof PowerCut)) throw error;
         }
@@ -70,7 +70,7 @@ export function sweepSettings(steps: number, page: number): number {
         const now = found(open(raw).settings);
         assert.ok(now === after || (cut && now === before), at);
         // Whatever the cut has left, the change comes out right when it is made again.
-        open(raw).settings.configure(version, level, [...change]);
+        open(raw).settings.setParts(version, level === null ? OWN_LEVEL : level, [...change]);
         assert.equal(found(open(raw).settings), after, at);
         if (cut) {
           cuts++;

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import type { LampCommand } from '../../firmware/control/command.ts';
 import type { Part } from '../../firmware/link/commands.ts';
-import { ConfigurationPart, Reason } from '../../firmware/link/messages.ts';
+import { ConfigurationPart, OWN_LEVEL, Reason } from '../../firmware/link/messages.ts';
 import { Settings } from '../../firmware/store/settings.ts';
 import { openSim } from '../../sim/index.ts';
 import { Configuration } from '../configuration.ts';
@@ -40,31 +40,31 @@ describe('settings', () => {
   it('are those of the board until somebody sets others', () => {
     const settings = open().again();
     assert.deepEqual(settings.timetable(), OWN);
-    assert.deepEqual([settings.version, settings.defaultLevel(), settings.overrides()], [0, 90, []]);
-    assert.deepEqual([settings.groups().length, settings.part(ConfigurationPart.Monitoring)], [0, undefined]);
+    assert.deepEqual([settings.edition, settings.defaultLevel(), settings.overrides()], [0, 90, []]);
+    assert.deepEqual([settings.groupRecord().length, settings.partOf(ConfigurationPart.Monitoring)], [0, undefined]);
   });
 
   /** What the settings hold, as a boot finds it. */
   const held = (settings: Settings) => [
-    settings.version,
+    settings.edition,
     settings.defaultLevel(),
     [...(settings.timetable() ?? [])],
-    settings.part(ConfigurationPart.Monitoring) && [...(settings.part(ConfigurationPart.Monitoring) as Uint8Array)],
-    [...settings.groups()],
+    settings.partOf(ConfigurationPart.Monitoring) && [...(settings.partOf(ConfigurationPart.Monitoring) as Uint8Array)],
+    [...settings.groupRecord()],
   ];
 
   it('remember a configuration part by part: what is null is the board’s own, what is undefined stays', () => {
     const { again, storage } = open();
-    again().configure(5, 40, [Uint8Array.of(1, 2), Uint8Array.of(3), Uint8Array.of(4, 5)]);
+    again().setParts(5, 40, [Uint8Array.of(1, 2), Uint8Array.of(3), Uint8Array.of(4, 5)]);
     assert.deepEqual(held(again()), [5, 40, [1, 2], [3], [4, 5]]);
-    again().configure(6, undefined, [Uint8Array.of(7), undefined, undefined]);
+    again().setParts(6, undefined, [Uint8Array.of(7), undefined, undefined]);
     assert.deepEqual(held(again()), [6, 40, [7], [3], [4, 5]]);
     // None is something else than the board's own.
-    again().configure(7, 0, [new Uint8Array(0), new Uint8Array(0), undefined]);
+    again().setParts(7, 0, [new Uint8Array(0), new Uint8Array(0), undefined]);
     assert.deepEqual(held(again()), [7, 0, [], [], [4, 5]]);
-    again().configure(4_294_967_295, null, [null, null, null]);
+    again().setParts(4_294_967_295, OWN_LEVEL, [null, null, null]);
     assert.deepEqual(held(again()), [4_294_967_295, 90, [...OWN], undefined, []]);
-    assert.deepEqual(storage.keys(), ['configuration'], 'nothing is left of what does not count any more');
+    assert.deepEqual(storage.keys(), ['now'], 'nothing is left of what does not count any more');
   });
 
   it('have the check value of PROTOCOL.md, and know what would stay as it is (300 changes, seed 1)', () => {
@@ -78,15 +78,16 @@ describe('settings', () => {
         const before = { ...model.content };
         const { version } = model.change(next);
         const settings = again();
+        const percent = next.level === null ? OWN_LEVEL : next.level;
         const parts = [next.timetable, next.monitoring, next.groups] as Part[];
-        assert.equal(settings.check(version, next.level, parts), model.check);
+        assert.equal(settings.checkWith(version, percent, parts), model.check);
         const same = (name: 'timetable' | 'monitoring' | 'groups') =>
           String(before[name] ?? null) === String(next[name] ?? null) && !before[name] === !next[name];
         for (const [i, name] of (['timetable', 'monitoring', 'groups'] as const).entries()) {
           assert.equal(parts[i] === undefined, next[name] === undefined || same(name), name);
         }
-        settings.configure(version, next.level, parts);
-        assert.equal(again().check(version, undefined, []), model.check);
+        settings.setParts(version, percent, parts);
+        assert.equal(again().checkWith(version, undefined, []), model.check);
       }),
       { numRuns: 300, seed: 1 },
     );
@@ -94,17 +95,17 @@ describe('settings', () => {
 
   it('take the board’s own for a record that makes no sense, and for a part that is damaged', () => {
     const { again, storage } = open();
-    again().configure(5, 40, [Uint8Array.of(1, 2), undefined, undefined]);
-    const check = again().check(5, undefined, []);
-    const [part] = storage.keys().filter((key) => key !== 'configuration');
+    again().setParts(5, 40, [Uint8Array.of(1, 2), undefined, undefined]);
+    const check = again().checkWith(5, undefined, []);
+    const [part] = storage.keys().filter((key) => key !== 'now');
     storage.delete(part);
     assert.deepEqual(again().timetable(), OWN);
-    assert.notEqual(again().check(5, undefined, []), check, 'and tell so');
-    storage.write('configuration', Uint8Array.of(0, 0, 0, 5, 101, 0));
+    assert.notEqual(again().checkWith(5, undefined, []), check, 'and tell so');
+    storage.write('now', Uint8Array.of(0, 0, 0, 5, 101, 0));
     assert.equal(again().defaultLevel(), 90);
     for (const damaged of [[], [1], [0, 0, 0, 5, 40, 0, 0]]) {
-      storage.write('configuration', Uint8Array.from(damaged));
-      assert.deepEqual([again().version, again().defaultLevel()], [0, 90]);
+      storage.write('now', Uint8Array.from(damaged));
+      assert.deepEqual([again().edition, again().defaultLevel()], [0, 90]);
     }
   });
 

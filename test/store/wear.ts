@@ -51,7 +51,7 @@ export async function wear(days: number, rate: Rate): Promise<Record<'counters' 
     for (let i = due(minute, rate.batches); i > 0; i--) tell(RecordKind.Samples, 600);
     for (let i = 2 * due(minute, rate.overrides); i > 0; i--) vault.write('overrides', new Uint8Array(250));
     for (let i = due(minute, rate.timetables); i > 0; i--) {
-      settings.configure(settings.version + 1, undefined, [new Uint8Array(2560), undefined, undefined]);
+      settings.setParts(settings.edition + 1, undefined, [new Uint8Array(2560), undefined, undefined]);
     }
     for (let i = due(minute, rate.boots); i > 0; i--) vault.write('boot', new Uint8Array(5));
   }
