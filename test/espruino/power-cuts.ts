@@ -522,7 +522,7 @@ export class Truth {
 /** Parts of a configuration, in their order. */
 const PARTS = ['timetable', 'monitoring', 'groups'];
 /** Keys of what is written, and of parts that do not count yet or any more. */
-const KEYS = /^(configuration|part\.[012]\.[12]|overrides|boot|spare)$/;
+const KEYS = /^(now|p[012][12]|overrides|boot|spare)$/;
 /** Kinds of steps that append to the journal, by kind of record. */
 const APPENDS = ['event', 'samples'];
 
