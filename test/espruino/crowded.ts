@@ -27,6 +27,8 @@ const ID = 'pole-1';
 const PAGE = 4096;
 /** jsvars that a host's controller counts as all there are. Source: hal/espruino/system.ts. */
 const HOST_TOTAL = '16383';
+/** How a host is made to have more memory than a board at once. Source: hal/espruino/index.ts. */
+const HOST_ROOM = '.length<65536';
 /** ms of patience with a step: the interpreter shares the machine. */
 const PATIENCE = 30_000;
 /** Boot of the faults that the birth tells of, and of the journal that waits. */
@@ -280,9 +282,11 @@ class Life {
     };
     const [before, ...more] = code.split(HOST_TOTAL);
     assert.equal(more.length, 1, 'the bundle names the memory of a host once');
+    assert.equal(code.split(HOST_ROOM).length, 2, 'the bundle makes room on a host once');
+    const bounded = `${before}${variables}${more[0]}`.replace(HOST_ROOM, '.length<0');
     const files = {
       '.boot0': ballast(variables),
-      '.bootcde': variables === undefined ? code : `${before}${variables}${more[0]}`,
+      '.bootcde': variables === undefined ? code : bounded,
       'site.json': JSON.stringify(site),
     };
     this.#controller = boot({ files, directory: this.#directory, onOutput: (text) => this.#hear(text) });
