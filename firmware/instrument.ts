@@ -260,19 +260,25 @@ export class Instrument implements MonitorOwner {
     since?: number,
   ): void {
     const clock = this._hal.clock;
-    const now = this._reading();
+    // Not by `_reading` and `sample`: from a reading to here the stack is as deep as it may be.
+    const degrees = this._hal.system.temperature();
+    const meters = this._owner.meters;
+    const metered = this._config.unit;
+    const places = this._config.places;
+    const known = metered >= 0 && meters && meters.failures(metered) < SILENT;
+    const values = known ? meters.values(metered) : [];
     const event = [
       code,
       phase,
       seconds(clock.uptime()),
       seconds(since === undefined ? clock.time() : since >= 0 ? since : undefined),
       unit,
-      this.sample(LogColumn.Level),
-      now.voltage,
-      now.current,
-      now.power,
-      now.factor,
-      this.sample(LogColumn.Temperature),
+      Math.round(this._owner.lamp.light),
+      values[places[0]],
+      values[places[1]],
+      values[places[2]],
+      values[places[5]],
+      degrees === undefined ? undefined : Math.round(10 * degrees),
     ];
     // The inputs tell of it as it comes.
     if (code === EventCode.SupplyLoss && phase === Phase.Start && first === undefined) event.push(1);

@@ -170,7 +170,7 @@ export class Uplink implements StreamOptions {
     options: UplinkOptions,
   ) {
     const keepAlive = options.keepAlive;
-    if (!(keepAlive >= 1 && keepAlive <= 65535)) throw new Error('uplink: keepAlive out of range');
+    if (!(keepAlive >= 1 && keepAlive <= 65535)) throw new Error('keepAlive out of range');
     this._look = keepAlive * LOOK;
     this._connect = encodeConnect(options);
     this._subscribe = encodeSubscribe(SUBSCRIBE, options.subscriptions);

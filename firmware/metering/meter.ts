@@ -164,7 +164,8 @@ class Poller implements Transaction {
     // While the line has a request, only an interrupt that took its call of `done` brings us here.
     const fault = this._asked ? Fault.Silent : this._fault;
     if (unit && (fault !== Fault.None || this._at >= unit._plan.length)) {
-      this._end(unit, fault === Fault.None && this._sound === 0 ? Fault.Corrupt : fault);
+      const news = this._end(unit, fault === Fault.None && this._sound === 0 ? Fault.Corrupt : fault);
+      if (news) this._owner.reading(unit._index);
       unit = undefined;
     }
     if (!unit) unit = this._choose();
@@ -236,8 +237,8 @@ class Poller implements Transaction {
     this._at = next;
   }
 
-  /** A reading is taken whole or not at all. */
-  private _end(unit: Unit, fault: number): void {
+  /** A reading is taken whole or not at all. @returns whether somebody has to be told */
+  private _end(unit: Unit, fault: number): boolean {
     const now = this._clock.uptime();
     this._unit = undefined;
     this._asked = false;
@@ -250,7 +251,7 @@ class Poller implements Transaction {
       if (fault === Fault.Acknowledge || fault === Fault.DeviceBusy) unit._due = Math.min(unit._due, now + BUSY);
       if (unit._failures >= ABSENT) unit._due = now + Math.max(unit._period, ABSENT_PERIOD);
     }
-    if (fault === Fault.None || unit._failures === ABSENT) this._owner.reading(unit._index);
+    return fault === Fault.None || unit._failures === ABSENT;
   }
 }
 

@@ -89,7 +89,9 @@ export class Faults {
     if (bad && times[last] > 0 && now - times[last] < PAUSE) return;
     times[place] = 0;
     if (bad) times[last] = now;
-    this._set(place, bad);
+    // As `_set` does: from a reading to here the stack is as deep as it may be.
+    active[place] = bad;
+    this._owner.happened(this._codeOf(place), bad ? Phase.Start : Phase.End, this._unitOf(place));
   }
 
   /**

@@ -11,7 +11,7 @@ export function openInput(options: InputOptions): DigitalInput {
   const pin = options.pin;
   const low = options.activeLow ? 1 : 0;
   let mode = options.pull as string | undefined;
-  if (mode !== undefined && mode !== 'up' && mode !== 'down') throw new Error('pull is neither up nor down');
+  if (mode !== undefined && mode !== 'up' && mode !== 'down') throw new Error('pull: up or down');
   mode = mode ? `input_pull${mode}` : 'input';
   const was = getPinMode(pin);
   if (taken[pin] || (was && was !== 'analog' && was[0] !== 'i')) throw new Error('pin is in use');

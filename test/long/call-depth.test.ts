@@ -17,8 +17,19 @@ import { fullBoard } from '../full-board.ts';
 import { GatewayEnd, siteKey } from '../sealed.ts';
 
 const MINUTE = 60_000;
-/** Documents that make what was recorded go out. */
-const MONITORING = [900, 1800].map((period) => compileMonitoring({ recorder: { period, columns: [LogColumn.Level] } }));
+/** Documents that make what was recorded go out, of a lamp that draws too much. */
+const MONITORING = [900, 1800].map((period) =>
+  compileMonitoring({
+    lamp: {
+      wattage: 30,
+      powerFactors: [
+        { level: 50, powerFactor: 0.85 },
+        { level: 80, powerFactor: 0.9 },
+      ],
+    },
+    recorder: { period, columns: [LogColumn.Level] },
+  }),
+);
 /** s UTC of a winter evening, 17:00. */
 const EVENING = Date.UTC(2025, 11, 1, 17) / 1000;
 

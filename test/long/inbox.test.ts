@@ -13,8 +13,8 @@ describe('a gateway that crashes after 0, 1, 2, … transactions', () => {
   async function sweep(fresh: () => Promise<() => Promise<Store>>): Promise<void> {
     let crashes = 0;
     while (await crashAfter(crashes, await fresh())) crashes++;
-    // Each message is kept in one transaction and taken in another, and the light that waits is told in a third.
-    assert.ok(crashes >= 8, `${crashes} crashes`);
+    // Each message is kept in one transaction and taken in another; those that come during one share the next.
+    assert.ok(crashes >= 5, `${crashes} crashes`);
   }
 
   it('loses and doubles nothing in SQLite', async () => {
