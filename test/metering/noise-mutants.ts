@@ -24,7 +24,7 @@ export const MUTANTS: Record<string, Change[]> = {
   'the wait for late answers': [['metering/line.ts', 'from = max(from, this._until);', ';']],
   'the demand that a reading is whole': [
     ['metering/meter.ts', 'if (fault === Fault.None) {\n      unit._values', 'if (fault <= 0) {\n      unit._values'],
-    ['metering/meter.ts', 'if (fault === Fault.None || unit._failures', 'if (fault <= 0 || unit._failures'],
+    ['metering/meter.ts', 'return fault === Fault.None || unit._failures', 'return fault <= 0 || unit._failures'],
   ],
 };
 
