@@ -52,10 +52,11 @@ class FileFlash implements FlashArea {
   }
 
   write(address: number, data: Bytes): void {
+    const length = data.length;
+    if (!(address >= 0 && address + length <= this.size) || address % 4 || length % 4) throw new Error('not in flash');
     const file = E.openFile(this._file, 'r+');
     file.seek(this._address + address);
-    for (let at = 0; at < data.length; at += PIECE)
-      file.write(E.toString(data.subarray(at, Math.min(at + PIECE, data.length))));
+    for (let at = 0; at < length; at += PIECE) file.write(E.toString(data.subarray(at, Math.min(at + PIECE, length))));
     file.close();
   }
 
