@@ -80,23 +80,25 @@ export async function loadConfig(name, { directory = DIRECTORY } = {}) {
     throw new ConfigError([`${file}: not JSON: ${error.message}`]);
   }
   const faults = schemaFaults(config);
+  const builds = interpreters();
+  const build = builds[config.interpreter];
   const profiles = new Map();
   if (faults.length === 0) {
     const report = (pointer, what) => faults.push(`${pointer}: ${what}`);
     readProfiles(config.meters, profiles, report);
-    checkHardware(config, report);
+    checkHardware(config, builds, report);
     checkLamp(config.lamp, report);
     checkMeters(config, profiles, report);
     checkPhotocell(config, profiles, report);
     checkMonitoring(config, report);
-    checkFlash(config, interpreters()[config.interpreter], report);
+    checkFlash(config, build, report);
     checkInstallerTest(config, report);
     checkProgram(config, report);
   }
   if (faults.length > 0) throw new ConfigError(faults.map((fault) => `${file}: ${fault}`));
   const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
   return {
-    board: compile(name, version, config, profiles),
+    board: compile(name, version, config, profiles, build),
     interpreter: config.interpreter,
     memoryClass: config.memoryClass,
   };
@@ -170,8 +172,7 @@ function* pinsOf({ lamp, lines, presence, inputs }) {
   }
 }
 
-function checkHardware(config, report) {
-  const builds = interpreters();
+function checkHardware(config, builds, report) {
   const build = builds[config.interpreter];
   if (!build) {
     report('/interpreter', `unknown "${config.interpreter}"; known: ${Object.keys(builds).join(', ')}`);
@@ -548,7 +549,7 @@ function eventsOf({ monitoring, counters, inputs, lamp, meters, photocell }, pro
 }
 
 /** @returns {Board} */
-function compile(name, version, config, profiles) {
+function compile(name, version, config, profiles, build) {
   const { lamp, lines, meters, network, program } = config;
   const { dim, relay } = lamp;
   return withoutUndefined({
@@ -610,7 +611,7 @@ function compile(name, version, config, profiles) {
     testAlways: config.installerTest?.always ?? false,
     reportPeriod: milliseconds(config.reportSeconds),
     watchdog: config.watchdogSeconds && milliseconds(config.watchdogSeconds),
-    keepsTime: interpreters()[config.interpreter].clockOutlivesReset || undefined,
+    keepsTime: build.clockOutlivesReset || undefined,
   });
 }
 

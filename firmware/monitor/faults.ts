@@ -58,7 +58,11 @@ export class Faults {
   setLimits(limits: ArrayLike<number>): void {
     const active = new Uint8Array(CODES + limits.length / LIMIT);
     active.set(this._active.subarray(0, CODES));
-    for (let place = CODES; place < this._active.length; place++) this._set(place, 0);
+    for (let place = CODES; place < this._active.length; place++) {
+      if (!this._active[place]) continue;
+      this._active[place] = 0;
+      this._owner.happened(this._codeOf(place), Phase.End, this._unitOf(place));
+    }
     this._limits = limits;
     this._active = active;
     this._times = new Uint32Array(2 * active.length);
@@ -89,7 +93,6 @@ export class Faults {
     if (bad && times[last] > 0 && now - times[last] < PAUSE) return;
     times[place] = 0;
     if (bad) times[last] = now;
-    // As `_set` does: from a reading to here the stack is as deep as it may be.
     active[place] = bad;
     this._owner.happened(this._codeOf(place), bad ? Phase.Start : Phase.End, this._unitOf(place));
   }
@@ -132,12 +135,6 @@ export class Faults {
     let bits = 0;
     for (let code = 0; code < CODES; code++) bits |= this._active[code] << (code & 31);
     return bits;
-  }
-
-  private _set(place: number, bad: number): void {
-    if (this._active[place] === bad) return;
-    this._active[place] = bad;
-    this._owner.happened(this._codeOf(place), bad ? Phase.Start : Phase.End, this._unitOf(place));
   }
 
   private _codeOf(place: number): number {

@@ -32,8 +32,8 @@ function fire(pending: { [timer: number]: number }, timer: number, run: () => vo
 
 /**
  * The interpreter's clock and timers. UTC is an offset of our own: the interpreter's `setTime` knows whole seconds on
- * STM32, and stalls or fires every timer on Linux. Handles are our own too: the interpreter gives the highest one out again once its timer is done, so
- * that a late `cancel` would hit a stranger.
+ * STM32, and stalls or fires every timer on Linux. Handles are our own too: the interpreter gives the highest one out
+ * again once its timer is done, so that a late `cancel` would hit a stranger.
  */
 export const clock: HostClock = {
   _getTime: getTime,

@@ -14,12 +14,13 @@ import { crc32 } from 'node:zlib';
 import { Aedes } from 'aedes';
 import jsmodbus from 'jsmodbus';
 import type { Board } from '../../firmware/board.ts';
-import { AckCode, CommandKind, RecordKind } from '../../firmware/link/messages.ts';
+import { AckCode, CommandKey, CommandKind, RecordKind } from '../../firmware/link/messages.ts';
 import { Head, Part, Rule, Size } from '../../firmware/link/timetable.ts';
 import { FlashJournal } from '../../firmware/store/journal.ts';
 import { Vault } from '../../firmware/store/vault.ts';
 import type { Bytes, FlashArea, FlashOptions } from '../../hal/hal.ts';
 import { boot } from '../../scripts/interpreter.mjs';
+import { Configuration } from '../configuration.ts';
 import { decoder, encode } from '../gateway/rig.ts';
 import { GatewayEnd, keyOf, siteKey, toGroup, wrapped } from '../sealed.ts';
 
@@ -54,10 +55,6 @@ export interface Crowded {
   fault?: string;
   /** jsvars in use once all was over, ballast apart. */
   rest: number;
-  /** The host gave more memory than there was at first: a board would have failed. */
-  grown: boolean;
-  /** Garbage had to be collected to go on. */
-  collected: boolean;
   /** What was sent and taken, for who reads it. */
   told: string;
 }
@@ -183,6 +180,7 @@ export function largestMonitoring(seed: number): Buffer {
 class Life {
   readonly #options: CrowdedOptions;
   readonly #gateway = new GatewayEnd(ID);
+  readonly #configuration = new Configuration();
   readonly #directory = mkdtempSync(join(tmpdir(), 'crowded-'));
   #broker!: Aedes;
   #servers: Server[] = [];
@@ -191,7 +189,6 @@ class Life {
   #controller!: ReturnType<typeof boot>;
   /** What the console said that means the end of memory, or of something else. */
   #trouble = '';
-  #collected = false;
   #grown = false;
   /** Answers by command, births, reports, and the numbers of events and batches that came. */
   #acks = new Map<number, number>();
@@ -228,7 +225,7 @@ class Life {
       `${this.#births.length} births, ${this.#reports.length} reports, ${this.#acks.size} acknowledgements, ` +
       `${this.#events.size} events in messages of up to ${this.#longest} bytes, ${this.#batches.size} batches, ` +
       `${this.#polls} Modbus requests`;
-    return { ...(fault === undefined ? {} : { fault }), rest, grown: this.#grown, collected: this.#collected, told };
+    return { ...(fault === undefined ? {} : { fault }), rest, told };
   }
 
   async #open(): Promise<void> {
@@ -308,7 +305,6 @@ class Life {
   #hear(text: string): void {
     this.#console = (this.#console + text).slice(-4000);
     if (/<GROWN>/.test(this.#console)) this.#grown = true;
-    if (/<LOW_MEMORY>/.test(this.#console)) this.#collected = true;
     const bounded = this.#options.variables !== undefined;
     const found = /(OUT OF MEMORY[^\n]*|Uncaught[^\n]*|ASSERT[^\n]*|<MEMORY>)/.exec(this.#console);
     if (bounded && this.#grown) this.#trouble ||= 'the memory has grown';
@@ -404,50 +400,24 @@ class Life {
     return this.#issue(number, () => this.#send('cmd', new Map<number, unknown>([[0, number], [1, kind], ...rest])));
   }
 
-  /** @returns the number of a command that gives it the largest configuration, all of it in one message */
-  #configure(version: number): number {
+  /** @returns the number of a command that gives it the largest configuration, another one each time, all of it in one message */
+  #configure(): number {
     const number = ++this.#number;
+    const version = this.#configuration.version + 1;
+    const record = (key: (group: number) => Uint8Array) =>
+      Buffer.concat(GROUPS.map((group) => Buffer.concat([Buffer.of(group >> 8, group & 255, version), key(group)])));
+    const items = this.#configuration.items({
+      level: LEVEL,
+      timetable: largestTimetable(this.#options.board.limits, version),
+      monitoring: largestMonitoring(version),
+      groups: record((group) => groupKey(group, version)),
+    });
     return this.#issue(number, () => {
       const time = this.#gateway.next(Date.now());
-      const record = (key: (group: number) => Uint8Array) =>
-        Buffer.concat(GROUPS.map((group) => Buffer.concat([Buffer.of(group >> 8, group & 255, version), key(group)])));
-      const [timetable, monitoring, groups] = this.#parts(version);
-      const sent = record((group) => wrapped(ID, time, group, groupKey(group, version)));
-      assert.equal(sent.length, groups.length);
-      const message = new Map<number, unknown>([
-        [0, number],
-        [1, CommandKind.Configuration],
-        [2, LEVEL],
-        [8, timetable],
-        [10, monitoring],
-        [12, sent],
-        [14, version],
-        [15, this.#check(version)],
-      ]);
-      this.#send('cmd', message, time);
+      const groups = record((group) => wrapped(ID, time, group, groupKey(group, version)));
+      const message = new Map<number, unknown>([[0, number], [1, CommandKind.Configuration], ...items]);
+      this.#send('cmd', message.set(CommandKey.Groups, groups), time);
     });
-  }
-
-  /** @returns timetable, monitoring document and record of groups of a version */
-  #parts(version: number): Buffer[] {
-    const groups = GROUPS.map((group) =>
-      Buffer.concat([Buffer.of(group >> 8, group & 255, version), groupKey(group, version)]),
-    );
-    return [largestTimetable(this.#options.board.limits, version), largestMonitoring(version), Buffer.concat(groups)];
-  }
-
-  /** @returns the check value of a version. Source: PROTOCOL.md */
-  #check(version: number): number {
-    const parts = this.#parts(version).map((part) => {
-      const item = Buffer.alloc(6);
-      item.writeUInt16BE(part.length);
-      item.writeUInt32BE(crc32(part), 2);
-      return item;
-    });
-    const head = Buffer.alloc(5);
-    head.writeUInt32BE(version);
-    head[4] = LEVEL;
-    return crc32(Buffer.concat([head, ...parts]));
   }
 
   /** Sends, and again after each birth until there is an answer. */
@@ -509,7 +479,7 @@ class Life {
     });
 
     // Each is larger than half a page with what counts already, so that pages turn.
-    for (let version = 1; version <= 4; version++) await this.#end(this.#configure(version));
+    for (let version = 1; version <= 4; version++) await this.#end(this.#configure());
     await this.#order(CommandKind.Override, ...this.#override(40));
     await this.#order(CommandKind.Read);
     const number = ++this.#number;
@@ -526,7 +496,7 @@ class Life {
     this.#onBirth = () => {
       this.#durable = true;
       // As a gateway says again what nobody has answered: an inbox full, in one go.
-      this.#configure(5);
+      this.#configure();
       this.#command(CommandKind.Override, ...this.#override(70));
       this.#command(CommandKind.Counters, [11, COUNTERS.flatMap((counter) => [counter, 200_000])]);
       this.#command(CommandKind.Sensor, [2, 50], [9, 700]);
@@ -549,7 +519,7 @@ class Life {
     });
     await this.#reconnect();
     const birth = this.#births[this.#births.length - 1];
-    assert.deepEqual(birth.get(10), [5, this.#check(5)]);
+    assert.deepEqual(birth.get(10), [5, this.#configuration.check]);
     assert.deepEqual(birth.get(14), GROUPS);
     await this.#until('a report', () => this.#reports.length > 0);
   }
