@@ -16,7 +16,8 @@ export const BACKUP_HELP = `Usage: npm run gateway -- backup --data DIRECTORY --
 
 backup copies the SQLite file of a gateway, which may be running: the copy is what was durable at one instant.
 restore checks such a copy and puts it in the place of what is there, which is kept beside it; no gateway may be running.
-Keys of controllers and certificates are no part of it, but those of groups are: keep it to yourself. PostgreSQL has pg_dump and pg_restore: gateway/deploy/README.md.
+Keys of controllers and certificates are no part of it, but those of groups are: keep it to yourself.
+PostgreSQL has pg_dump and pg_restore: gateway/deploy/README.md.
 `;
 
 /**
